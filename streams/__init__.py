@@ -1,0 +1,64 @@
+"""Streams: where messages are born, and what carries them."""
+
+if __name__ != "ackflow.streams":
+    raise ImportError(
+        f"imported as {__name__!r}: use `from ackflow import streams`, "
+        "with ackflow installed (pip install -e . --config-settings editable_mode=strict)"
+    )
+
+from ackflow.streams import amqp, files, http, memory, running
+from ackflow.streams.aiostreams import register
+from ackflow.streams.core import (
+    AckflowError,
+    CallTimeout,
+    Delivery,
+    Handle,
+    Message,
+    Operator,
+    Pipeline,
+    PrefetchExhausted,
+    Reject,
+    Requeue,
+    Sink,
+    Skip,
+    SourceError,
+    Stream,
+    Summary,
+    Unavailable,
+    exponential,
+    from_iterable,
+    from_lists,
+    from_queue,
+    of,
+)
+
+register(Stream)
+
+__all__ = [
+    "AckflowError",
+    "CallTimeout",
+    "Delivery",
+    "Handle",
+    "Message",
+    "Operator",
+    "Pipeline",
+    "PrefetchExhausted",
+    "Reject",
+    "Requeue",
+    "Sink",
+    "Skip",
+    "SourceError",
+    "Stream",
+    "Summary",
+    "Unavailable",
+    "amqp",
+    "exponential",
+    "files",
+    "from_iterable",
+    "from_lists",
+    "from_queue",
+    "http",
+    "memory",
+    "of",
+    "running",
+]

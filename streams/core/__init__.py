@@ -1,0 +1,142 @@
+"""What sources, operators and sinks are made of. Imports the standard library only."""
+
+from ackflow.streams.core.broker import Broker, Channel
+from ackflow.streams.core.circuit import Circuit
+from ackflow.streams.core.delivery import Delivery
+from ackflow.streams.core.epoch import Epoch
+from ackflow.streams.core.errors import (
+    OUTAGES,
+    AckflowError,
+    AlreadySettled,
+    CallTimeout,
+    IllegalAcknowledgement,
+    PipelineError,
+    PrefetchExhausted,
+    Reject,
+    Requeue,
+    Skip,
+    SourceError,
+    Unavailable,
+    Verdict,
+    describe,
+)
+from ackflow.streams.core.feed import Feed
+from ackflow.streams.core.fused import Interrupted
+from ackflow.streams.core.inlet import Inlet
+from ackflow.streams.core.ledger import Frame, Ledger, Verb
+from ackflow.streams.core.message import Message
+from ackflow.streams.core.operator import Composable, Grouping, Operator, Same, Ungrouping
+from ackflow.streams.core.outcome import ACCEPTED, GIVEN_BACK, SKIPPED, Kind, Outcome, worst
+from ackflow.streams.core.pipeline import Handle, Pipeline
+from ackflow.streams.core.plain import from_iterable, from_lists, from_queue, of
+from ackflow.streams.core.policy import PERMANENT, FailurePolicy, RetryState, Wait, exponential
+from ackflow.streams.core.pulling import END, Pull, close
+from ackflow.streams.core.run import Run, concatenate
+from ackflow.streams.core.session import Session, cancelled
+from ackflow.streams.core.sink import Sink, as_sink
+from ackflow.streams.core.slicing import Concat, Slice
+from ackflow.streams.core.stage import (
+    Context,
+    Shape,
+    Source,
+    Stage,
+    Step,
+    check_prefetch,
+    demand,
+    label,
+)
+from ackflow.streams.core.stream import Stream
+from ackflow.streams.core.summary import Failure, Summary
+from ackflow.streams.core.token import (
+    Account,
+    Joined,
+    Split,
+    Token,
+    fork,
+    fresh,
+    members,
+    settle,
+)
+from ackflow.streams.core.writer import Writer
+
+__all__ = [
+    "ACCEPTED",
+    "END",
+    "GIVEN_BACK",
+    "OUTAGES",
+    "PERMANENT",
+    "SKIPPED",
+    "Account",
+    "AckflowError",
+    "AlreadySettled",
+    "Broker",
+    "CallTimeout",
+    "Channel",
+    "Circuit",
+    "Composable",
+    "Concat",
+    "Context",
+    "Delivery",
+    "Epoch",
+    "Failure",
+    "FailurePolicy",
+    "Feed",
+    "Frame",
+    "Grouping",
+    "Handle",
+    "IllegalAcknowledgement",
+    "Inlet",
+    "Interrupted",
+    "Joined",
+    "Kind",
+    "Ledger",
+    "Message",
+    "Operator",
+    "Outcome",
+    "Pipeline",
+    "PipelineError",
+    "PrefetchExhausted",
+    "Pull",
+    "Reject",
+    "Requeue",
+    "RetryState",
+    "Run",
+    "Same",
+    "Session",
+    "Shape",
+    "Sink",
+    "Skip",
+    "Slice",
+    "Source",
+    "SourceError",
+    "Split",
+    "Stage",
+    "Step",
+    "Stream",
+    "Summary",
+    "Token",
+    "Unavailable",
+    "Ungrouping",
+    "Verb",
+    "Verdict",
+    "Wait",
+    "Writer",
+    "as_sink",
+    "cancelled",
+    "check_prefetch",
+    "close",
+    "concatenate",
+    "demand",
+    "describe",
+    "exponential",
+    "fork",
+    "fresh",
+    "from_iterable",
+    "from_lists",
+    "from_queue",
+    "label",
+    "members",
+    "of",
+    "settle",
+    "worst",
+]

@@ -1,0 +1,28 @@
+"""Delivery: a message as its broker handed it out."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A message as its broker handed it out: body, properties, headers, and where it came from.
+
+    `properties` are the broker's own (for AMQP 0-9-1 those of section 4.2.6, by name, without the
+    headers). `delivery_count` is how often it was handed out before, where the broker counts.
+
+    Example:
+        >>> Delivery(b"olá", headers={"lang": "pt"}).headers["lang"]
+        'pt'
+
+    """
+
+    body: Any
+    properties: Mapping[str, Any] = field(default_factory=dict)
+    headers: Mapping[str, Any] = field(default_factory=dict)
+    exchange: str = ""
+    routing_key: str = ""
+    redelivered: bool = False
+    delivery_count: int = 0
+    source: str = ""

@@ -1,0 +1,69 @@
+"""Epoch: one channel's lifetime, and the account of the deliveries that came over it."""
+
+import asyncio
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from ackflow.streams.core.broker import Channel
+from ackflow.streams.core.delivery import Delivery
+from ackflow.streams.core.ledger import Ledger
+from ackflow.streams.core.outcome import Outcome
+from ackflow.streams.core.token import Token
+
+if TYPE_CHECKING:
+    from ackflow.streams.core.feed import Feed
+
+Raw = TypeVar("Raw")
+
+
+class Epoch(Generic[Raw]):
+    """One channel's lifetime. What it settles after its end is a counted no-op (contract 8)."""
+
+    def __init__(self, feed: "Feed[Any, Raw]") -> None:
+        self._feed = feed
+        self.ledger: Ledger[Raw] = Ledger()
+        self.channel: Channel | None = None
+        self.attempts: dict[int, int] = {}
+        """How often each failed delivery has failed."""
+        self.cancelled = False
+        """Whether the broker was asked for no more deliveries."""
+        self._arrivals: dict[int, float] = {}
+
+    @property
+    def closed(self) -> bool:
+        return self.ledger.closed
+
+    def deliver(self, raws: Sequence[Raw], refused: Mapping[int, Exception] | None = None) -> None:
+        """Take deliveries from the broker; those `refused`, by position, fail at once."""
+        tags = self.ledger.deliver(raws)
+        now = asyncio.get_running_loop().time()
+        self._arrivals[tags[-1]] = now
+        self._feed.arrived(self, tags, refused or {})
+
+    def notify(self) -> None:
+        """Say that the broker's state has changed without a delivery."""
+        self._feed.woken()
+
+    def settle(self, tags: Sequence[int], outcome: Outcome) -> None:
+        self._feed.ladder.settle(self, tags, outcome)
+
+    def judge(self, error: Exception) -> Outcome:
+        return self._feed.policy.judge(error)
+
+    def roots(self, tag: int) -> Iterator[Token]:
+        yield (self, tag)
+
+    def delivery(self, tag: int) -> Delivery | None:
+        return None if self.closed else self._feed.broker.describe(self.ledger.item(tag))
+
+    @property
+    def oldest(self) -> float:
+        """The age of the oldest open delivery in seconds; 0.0 where none is open."""
+        lowest = next(self.ledger.tags(), None)
+        if lowest is None:
+            self._arrivals.clear()
+            return 0.0
+        for last in [last for last in self._arrivals if last < lowest]:
+            del self._arrivals[last]
+        arrived = next(iter(self._arrivals.values()))
+        return asyncio.get_running_loop().time() - arrived

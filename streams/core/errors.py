@@ -1,0 +1,109 @@
+"""The errors of ackflow, one tree.
+
+AckflowError
+├── Verdict                what a user's function or a sink may raise about a message
+│   ├── Reject             this message fails for good
+│   ├── Requeue            this message is to come again
+│   └── Skip               this message is dropped on purpose
+├── Unavailable            an outage: nobody's fault, the pipeline halts and resumes by itself
+├── CallTimeout            one call of a user's function took longer than its `timeout`
+├── PipelineError          the pipeline itself can't go on
+│   ├── SourceError        a source can't be opened or read
+│   └── PrefetchExhausted  looking needs more messages than prefetch lets out
+├── AlreadySettled         a message was settled twice
+└── IllegalAcknowledgement an ack for a tag that the broker does not hold open (AMQP 0-9-1: 406)
+
+Wrong settings are ordinary ValueErrors and TypeErrors, raised where they are written.
+"""
+
+
+class AckflowError(Exception):
+    """The root of every error that ackflow itself raises."""
+
+
+class Verdict(AckflowError):
+    """What a user's function or a sink may raise to choose what becomes of a message."""
+
+
+class Reject(Verdict):
+    """This message fails for good: it goes to the dead letter, without another attempt.
+
+    Example:
+        raise Reject("no such country: XX")
+
+    """
+
+
+class Requeue(Verdict):
+    """This message is to come again, after `after` seconds; it spends no attempt.
+
+    Example:
+        raise Requeue("not published yet", after=30)
+
+    """
+
+    def __init__(self, reason: str = "", after: float | None = None) -> None:
+        """`after`: seconds, or None for the pace of the source's policy."""
+        super().__init__(reason)
+        self.after = after
+
+
+class Skip(Verdict):
+    """This message is dropped on purpose: counted as skipped, and acked.
+
+    Example:
+        raise Skip("a test account")
+
+    """
+
+
+class Unavailable(AckflowError):
+    """What the work needs is away: the pipeline halts, probes with back-off, and resumes by itself.
+
+    Example:
+        raise Unavailable("the price service answers 503")
+
+    """
+
+
+class CallTimeout(AckflowError):
+    """One call of a user's function took longer than the `timeout` it was given."""
+
+
+class PipelineError(AckflowError):
+    """The pipeline itself can't go on."""
+
+
+class SourceError(PipelineError):
+    """A source can't be opened or read."""
+
+
+class PrefetchExhausted(PipelineError):
+    """Looking at a stream needs more messages than its source's prefetch lets out."""
+
+
+class AlreadySettled(AckflowError):
+    """A message was settled a second time."""
+
+
+class IllegalAcknowledgement(AckflowError):
+    """An ack for a delivery tag that the broker does not hold open (AMQP 0-9-1: 406)."""
+
+
+OUTAGES: tuple[type[Exception], ...] = (Unavailable, ConnectionError, TimeoutError)
+"""Errors that are an outage and no verdict on a message (contract 5)."""
+
+CONNECTION_FAILURES: tuple[type[Exception], ...] = (SourceError, OSError, *OUTAGES)
+"""Errors after which a source connects again."""
+
+
+def describe(error: BaseException) -> str:
+    """Say an error in one line: its type and its text.
+
+    Example:
+        >>> describe(ValueError("bad body"))
+        'ValueError: bad body'
+
+    """
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -1,0 +1,269 @@
+"""Feed: what lies between a broker and the first operator: deliveries in, runs out.
+
+Failed messages climb the `Ladder`, frames go out through the `Sender`; all brokers share them.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from typing import Any, Generic, TypeVar
+
+from ackflow.streams.core.broker import Broker, Channel
+from ackflow.streams.core.epoch import Epoch
+from ackflow.streams.core.errors import CONNECTION_FAILURES, SourceError, describe
+from ackflow.streams.core.inlet import Inlet
+from ackflow.streams.core.ladder import Ladder
+from ackflow.streams.core.ledger import Verb
+from ackflow.streams.core.outcome import Kind
+from ackflow.streams.core.policy import FailurePolicy, RetryState, exponential
+from ackflow.streams.core.run import Run
+from ackflow.streams.core.sender import Sender
+from ackflow.streams.core.session import Session, cancelled
+from ackflow.streams.core.token import Account, Token
+
+A = TypeVar("A")
+Raw = TypeVar("Raw")
+
+
+class Feed(Inlet[A], Generic[A, Raw]):
+    """A broker's inlet. `value` makes of a raw delivery what the stream hands out."""
+
+    def __init__(
+        self,
+        session: Session,
+        broker: Broker[Raw],
+        policy: FailurePolicy,
+        *,
+        value: Callable[[Raw], A],
+        prefetch: int,
+        until_idle: float | None = None,
+        retry: Any = None,
+    ) -> None:
+        """`until_idle`: seconds without a message after which the stream ends; `retry`: a sink."""
+        self.session = session
+        self.broker = broker
+        self.policy = policy
+        self.prefetch = prefetch
+        self.stopped = False
+        self.epoch: Epoch[Raw] | None = None
+        self.ladder = Ladder(self, retry)
+        self.sender = Sender(self)
+        self._value = value
+        self._until_idle = until_idle
+        self._buffer: deque[Token] = deque()
+        self._wake = asyncio.Event()
+        self._paused = False
+        self._last_use = 0.0
+        self._keeping: asyncio.Task[None] | None = None
+        self._connected: asyncio.Future[None] | None = None
+
+    # -- Inlet ------------------------------------------------------------------------------------
+
+    async def open(self) -> None:
+        """Open the dead letter and the first epoch; raise SourceError after `start_timeout`."""
+        loop = asyncio.get_running_loop()
+        await self.ladder.open()
+        self._last_use = loop.time()
+        self._connected = loop.create_future()
+        self._keeping = asyncio.create_task(self._keep_open(), name=f"{self.broker.name}: epochs")
+        self.sender.start()
+        await self._connected
+
+    async def runs(self) -> AsyncGenerator[Run[A]]:
+        """Hand out what is there, and wait where nothing is, until stopped or idle."""
+        try:
+            while not self.stopped:
+                tokens = self._take()
+                if tokens:
+                    yield self._run(tokens)
+                elif not await self._wait():
+                    break
+        finally:
+            self.stop()
+
+    def stop(self) -> None:
+        """Hand out nothing more, and ask the broker for no more."""
+        self.stopped = True
+        self._wake.set()
+        self.sender.now()
+
+    def pause(self, paused: bool) -> None:
+        """Stop handing out; prefetch stops the broker."""
+        self._paused = paused
+        self._wake.set()
+
+    def woken(self) -> None:
+        """Look again whether something may be handed out, or nothing will come."""
+        self._wake.set()
+
+    async def close(self, *, abort: bool = False) -> None:
+        """Send what was settled, give back the rest by its blame, and close the channel."""
+        self.stop()
+        if not abort:
+            await self.ladder.finish()
+        await cancelled(self._keeping)
+        epoch, held = self.epoch, self.ladder.release()
+        if epoch is not None and not abort:
+            for tag in list(epoch.ledger.tags()):
+                verb = Verb.RETURN_FAILED if tag in held else Verb.RETURN_UNTOUCHED
+                self.ladder.tell(epoch, [tag], verb, Kind.REQUEUE)
+        await self.sender.finish(epoch)
+        if epoch is not None:
+            epoch.ledger.close()
+            if epoch.channel is not None:
+                await epoch.channel.close()
+        await self.ladder.close()
+
+    @property
+    def in_flight(self) -> int:
+        if self.epoch is None:
+            return 0
+        return self.epoch.ledger.open - self.ladder.held - len(self._buffer)
+
+    @property
+    def oldest(self) -> float:
+        return 0.0 if self.epoch is None else self.epoch.oldest
+
+    def owns(self, account: Account) -> bool:
+        return account is self.epoch
+
+    # -- epochs -----------------------------------------------------------------------------------
+
+    async def _keep_open(self) -> None:
+        """Keep a channel open for as long as the run lasts, with jittered back-off."""
+        failures, wait = 0, exponential(0.25, 10.0)
+        began = asyncio.get_running_loop().time()
+        while not self.stopped:
+            try:
+                channel = await self._begin()
+                failures = 0
+                await asyncio.wait([channel.lost])
+                await self._end(channel)
+            except CONNECTION_FAILURES as error:
+                failures += 1
+                if not self._outlasts(error, began):
+                    return
+                await asyncio.sleep(wait(RetryState(failures)))
+            except Exception as error:
+                self._give_up(error)
+                return
+
+    async def _begin(self) -> Channel:
+        assert self._connected is not None
+        self.epoch = epoch = Epoch(self)
+        epoch.channel = channel = await self.broker.connect(epoch)
+        self.session.resumed(self.broker.name)
+        if not self._connected.done():
+            self._connected.set_result(None)
+        return channel
+
+    async def _end(self, channel: Channel) -> None:
+        """Let go of the dead epoch's deliveries: the broker hands them out again."""
+        epoch = self.epoch
+        if epoch is None or self.stopped:
+            return
+        self.epoch = None
+        epoch.ledger.close()
+        self._buffer.clear()
+        self.ladder.release()
+        self.session.halted(self.broker.name, "connection lost")
+        self.session.summary.reconnects += 1
+        await channel.close()
+
+    def _outlasts(self, error: Exception, began: float) -> bool:
+        """Say whether to try again: for ever, once there was a first connection."""
+        assert self._connected is not None
+        if self._connected.done():
+            self.session.halted(self.broker.name, describe(error))
+            return True
+        if asyncio.get_running_loop().time() - began < self.broker.start_timeout:
+            return True
+        if not isinstance(error, SourceError):
+            error = SourceError(f"{self.broker.name}: {describe(error)}")
+        self._give_up(error)
+        return False
+
+    def _give_up(self, error: Exception) -> None:
+        if self._connected is not None and not self._connected.done():
+            self._connected.set_exception(error)
+        else:
+            self.session.fail(error)
+
+    # -- deliveries in, runs out ------------------------------------------------------------------
+
+    def arrived(
+        self, epoch: Epoch[Raw], tags: Sequence[int], refused: Mapping[int, Exception]
+    ) -> None:
+        """Put deliveries into the buffer."""
+        self.session.summary.delivered += len(tags)
+        for position, error in refused.items():
+            self.session.record(error, self.broker.name, "a refused delivery")
+            epoch.settle([tags[position]], self.policy.judge(error))
+        self._buffer.extend(
+            (epoch, tag) for position, tag in enumerate(tags) if position not in refused
+        )
+        self._wake.set()
+
+    def _take(self) -> list[Token]:
+        """Take out what may be handed out now: what was held long enough, then what is fresh."""
+        if self._paused:
+            return []
+        tokens = self.ladder.ripe()
+        if self._buffer and not self.ladder.overflows():
+            fresh = self.session.allow(len(self._buffer))
+            tokens += [self._buffer.popleft() for _ in range(fresh)]
+        if tokens:
+            self._last_use = asyncio.get_running_loop().time()
+        return tokens
+
+    def _run(self, tokens: list[Token]) -> Run[A]:
+        epoch = self.epoch
+        assert epoch is not None
+        return Run([self._value(epoch.ledger.item(tag)) for _, tag in tokens], tokens)
+
+    async def _wait(self) -> bool:
+        """Wait until there may be something to hand out; False means that nothing will come."""
+        self._wake.clear()
+        self.over = over = self._over()
+        if over and (not self.in_flight or self.session.looking is not None):
+            return False
+        self._starve(over)
+        due = self._due(over)
+        timer = None if due is None else asyncio.get_running_loop().call_at(due, self._wake.set)
+        try:
+            await self._wake.wait()
+        finally:
+            self.starved = False
+            if timer is not None:
+                timer.cancel()
+        return True
+
+    def _over(self) -> bool:
+        """Say whether the source has ended, or been idle for long enough; held is not idle."""
+        if self._paused or self.epoch is None or self.ladder.retrying:
+            return False
+        if self.session.limit == 0 or (self.broker.ended and not self._buffer):
+            return True
+        if self._buffer or self.ladder.held:
+            return False
+        now = asyncio.get_running_loop().time()
+        return self._until_idle is not None and now >= self._last_use + self._until_idle
+
+    def _due(self, over: bool) -> float | None:
+        """Return when to look again without having been woken."""
+        if self.ladder.due is not None:
+            return self.ladder.due
+        if self._until_idle is not None and not over and self.epoch is not None:
+            return self._last_use + self._until_idle
+        return None
+
+    def _starve(self, over: bool) -> None:
+        """Get credit back: send the acks that wait, or have the joiners let go."""
+        epoch = self.epoch
+        if epoch is None:
+            return
+        self.starved = over or epoch.ledger.outstanding >= self.prefetch
+        if self.starved and epoch.ledger.unsent:
+            self.sender.now()
+        elif self.starved:
+            self.session.unpark(self)

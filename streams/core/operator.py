@@ -1,0 +1,112 @@
+"""Operator: what turns one stream into another, as a value that can be named, reused, composed."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Generic, TypeVar, overload
+
+from ackflow.streams.core.stage import Stage
+from ackflow.streams.core.stream import Stream
+
+A = TypeVar("A")
+B = TypeVar("B")
+C = TypeVar("C")
+X = TypeVar("X")
+A_contra = TypeVar("A_contra", contravariant=True)
+B_co = TypeVar("B_co", covariant=True)
+
+
+class Composable:
+    """What operators have in common: the stages they are made of."""
+
+    def __init__(self, *stages: Stage) -> None:
+        self.stages = stages
+
+    def _apply(self, stream: Any) -> Any:
+        if not isinstance(stream, Stream):
+            raise TypeError(
+                f"{self!r} applies to an ackflow stream, got {stream!r}; "
+                "use op.lift(operator, …) for "
+                "aiostream's operators, streams.from_iterable(…) for values that need no acks"
+            )
+        for stage in self.stages:
+            stream = Stream(stage, stream, *stage.others)
+        return stream
+
+    def _compose(self, step: Any) -> Any:
+        if isinstance(step, Composable):
+            return Operator[Any, Any](*self.stages, *step.stages)
+        if callable(step) or hasattr(step, "write"):
+            return lambda stream: self._apply(stream) | step
+        raise TypeError(f"operator | step: step must be an operator or a sink, got {step!r}")
+
+    def __repr__(self) -> str:
+        return " | ".join(map(repr, self.stages)) or "pipe()"
+
+
+class Operator(Composable, Generic[A_contra, B_co]):
+    """What turns a Stream[A] into a Stream[B]; compose with `|` before or after it meets a stream.
+
+    Example:
+        words = op.map(str.lower) | op.filter(str.isalpha)
+        await (streams.of("A", "1") | words | sinks.to_list())    # ['a']
+
+    """
+
+    def __call__(self, stream: Stream[A_contra]) -> Stream[B_co]:
+        result: Stream[B_co] = self._apply(stream)
+        return result
+
+    @overload
+    def __or__(self, step: "Operator[B_co, C]") -> "Operator[A_contra, C]": ...
+    @overload
+    def __or__(self, step: Callable[[Stream[B_co]], X]) -> Callable[[Stream[A_contra]], X]: ...
+    def __or__(self, step: Any) -> Any:
+        """Compose with an operator or a sink."""
+        return self._compose(step)
+
+
+class Same(Composable):
+    """An operator that hands on what it gets, of whatever type."""
+
+    def __call__(self, stream: Stream[A]) -> Stream[A]:
+        result: Stream[A] = self._apply(stream)
+        return result
+
+    @overload
+    def __or__(self, step: Operator[A, B]) -> Operator[A, B]: ...
+    @overload
+    def __or__(self, step: Callable[[Stream[A]], X]) -> Callable[[Stream[A]], X]: ...
+    def __or__(self, step: Any) -> Any:
+        """Compose with an operator or a sink."""
+        return self._compose(step)
+
+
+class Grouping(Composable):
+    """An operator that joins values, of whatever type, into lists of them."""
+
+    def __call__(self, stream: Stream[A]) -> Stream[list[A]]:
+        result: Stream[list[A]] = self._apply(stream)
+        return result
+
+    @overload
+    def __or__(self, step: Operator[list[A], B]) -> Operator[A, B]: ...
+    @overload
+    def __or__(self, step: Callable[[Stream[list[A]]], X]) -> Callable[[Stream[A]], X]: ...
+    def __or__(self, step: Any) -> Any:
+        """Compose with an operator or a sink."""
+        return self._compose(step)
+
+
+class Ungrouping(Composable):
+    """An operator that takes sequences, of whatever type, apart."""
+
+    def __call__(self, stream: Stream[Sequence[A]]) -> Stream[A]:
+        result: Stream[A] = self._apply(stream)
+        return result
+
+    @overload
+    def __or__(self, step: Operator[A, B]) -> Operator[Sequence[A], B]: ...
+    @overload
+    def __or__(self, step: Callable[[Stream[A]], X]) -> Callable[[Stream[Sequence[A]]], X]: ...
+    def __or__(self, step: Any) -> Any:
+        """Compose with an operator or a sink."""
+        return self._compose(step)

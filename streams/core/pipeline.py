@@ -1,0 +1,210 @@
+"""Pipeline: a stream and the sink it ends in, ready to run."""
+
+import asyncio
+from collections.abc import Callable, Generator
+from contextlib import AsyncExitStack, suppress
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from ackflow.streams.core.pulling import close
+from ackflow.streams.core.session import Session, cancelled
+from ackflow.streams.core.summary import Summary
+
+if TYPE_CHECKING:
+    from ackflow.streams.core.sink import Sink
+    from ackflow.streams.core.stream import Stream
+
+R_co = TypeVar("R_co", covariant=True)
+
+DRAIN_DEADLINE = 25.0
+"""Seconds a drain may take: Kubernetes kills 30 s after SIGTERM (terminationGracePeriodSeconds)."""
+
+
+class Pipeline(Generic[R_co]):
+    """A stream and the sink it ends in.
+
+    Example:
+        pipeline.run()                       # a script: SIGINT and SIGTERM drain
+        summary = await pipeline             # Jupyter, or any running loop
+
+    The result is the sink's: a Summary for sinks that write, the list for `to_list`. The Summary of
+    the last run is always at `pipeline.summary`.
+
+    """
+
+    runner: Callable[..., Any] | None = None
+    """Runs a pipeline in a script; ackflow.streams.running puts itself here."""
+
+    def __init__(self, stream: "Stream[Any]", sink: "Sink[Any, R_co]") -> None:
+        self.stream = stream
+        self.sink = sink
+        self.summary = Summary()
+        self._running: Handle[R_co] | None = None
+        if sink.chunks and not stream.shape:
+            raise TypeError(
+                f"{sink.name} takes chunks, but {stream!r} hands out single values; "
+                f"put op.chunk(256, timeout=1.0) before it"
+            )
+
+    def start(self, *, limit: int | None = None, timeout: float | None = None) -> "Handle[R_co]":
+        """Begin a run in the running loop, and return its handle.
+
+        `limit`: source messages after which the run ends; `timeout`: seconds after which it drains.
+        """
+        if self._running is not None and not self._running.done:
+            raise RuntimeError(
+                "pipeline.start(): this pipeline is running; drain it first, or build a second one"
+            )
+        if limit is not None and (not isinstance(limit, int) or limit < 1):
+            raise ValueError(f"run(limit): limit must be a whole number from 1 up, got {limit!r}")
+        if timeout is not None and not timeout > 0:
+            raise ValueError(f"run(timeout): timeout must be seconds above 0, got {timeout!r}")
+        self._running = Handle(self, limit, timeout)
+        return self._running
+
+    def __await__(self) -> Generator[Any, Any, R_co]:
+        return self.start().__await__()
+
+    def run(self, **options: Any) -> R_co:
+        """Run in a script until the stream ends, or SIGINT or SIGTERM drain it.
+
+        `limit=` and `timeout=` as for `start`. Exits with 0 after a drain by signal, 1 after an error,
+        130 after a second SIGINT.
+        """
+        if Pipeline.runner is None:
+            raise RuntimeError("pipeline.run(): import ackflow.streams first")
+        result: R_co = Pipeline.runner(self, **options)
+        return result
+
+    def __repr__(self) -> str:
+        return f"{self.stream!r} | {self.sink!r}"
+
+
+class Handle(Generic[R_co]):
+    """A run of a pipeline: look at it, pause it, drain it, await it."""
+
+    def __init__(self, pipeline: Pipeline[R_co], limit: int | None, timeout: float | None) -> None:
+        self._pipeline = pipeline
+        self._session = Session()
+        self._session.limit = limit
+        pipeline.summary = self._session.summary
+        self._loop = asyncio.get_running_loop()
+        self._began = self._loop.time()
+        self._timer = None if timeout is None else self._loop.call_later(timeout, self.stop)
+        self._opening: asyncio.Task[None] | None = None
+        self._task = asyncio.create_task(self._main(), name=f"pipeline {pipeline!r:.80}")
+
+    # -- for users --------------------------------------------------------------------------------
+
+    @property
+    def done(self) -> bool:
+        """Whether the run has ended."""
+        return self._task.done()
+
+    @property
+    def state(self) -> str:
+        """`running`, `draining`, `halted: …` with the reason, or `done`."""
+        return "done" if self.done else self._session.state
+
+    @property
+    def oldest_unacked(self) -> float:
+        """The age in seconds of the oldest delivery that is not settled."""
+        return max((inlet.oldest for inlet in self._session.inlets), default=0.0)
+
+    def stats(self) -> Summary:
+        """Return the counts so far."""
+        if not self.done:
+            self._clock()
+        return self._session.summary
+
+    def pause(self) -> None:
+        """Have the sources hand out nothing until `resume`; what is under way goes on."""
+        for inlet in self._session.inlets:
+            inlet.pause(True)
+
+    def resume(self) -> None:
+        """Go on after `pause`."""
+        for inlet in self._session.inlets:
+            inlet.pause(False)
+
+    def stop(self) -> None:
+        """Begin to drain, without waiting for the end."""
+        self._session.drain()
+        if self._opening is not None:
+            self._opening.cancel()
+
+    async def drain(self, deadline: float = DRAIN_DEADLINE) -> Summary:
+        """Finish what is under way, give back the rest, and return the summary.
+
+        What has not finished after `deadline` seconds is left unacked: the broker hands it out again.
+        """
+        self.stop()
+        _, pending = await asyncio.wait([self._task], timeout=deadline)
+        if pending:
+            await self.abort()
+        return self._session.summary
+
+    async def abort(self) -> None:
+        """End at once; what is not settled stays with the broker."""
+        await cancelled(self._task)
+
+    def __await__(self) -> Generator[Any, Any, R_co]:
+        return self._result().__await__()
+
+    async def _result(self) -> R_co:
+        try:
+            return await asyncio.shield(self._task)
+        except asyncio.CancelledError:
+            if not self._task.done():
+                await self.abort()
+            raise
+
+    # -- the run ----------------------------------------------------------------------------------
+
+    async def _main(self) -> R_co:
+        session, pipeline = self._session, self._pipeline
+        writer = pipeline.sink.writer(session, pipeline.stream.places)
+        runs = pipeline.stream.attach(session, (pipeline.sink,))
+        abort = False
+        try:
+            if await self._open(writer):
+                async for run in runs:
+                    await writer.put(run)
+                await writer.finish()
+        except asyncio.CancelledError:
+            abort = True
+            raise
+        finally:
+            await self._close(writer, runs, abort)
+        if session.error is not None:
+            raise session.error
+        result: R_co = writer.result()
+        return result
+
+    async def _open(self, writer: Any) -> bool:
+        """Open the sink, then the sources; False when a drain came before that was done."""
+        self._opening = asyncio.create_task(self._open_all(writer))
+        try:
+            with suppress(asyncio.CancelledError):
+                await self._opening
+        finally:
+            opening, self._opening = self._opening, None
+        task = asyncio.current_task()
+        if opening.cancelled() and task is not None and task.cancelling():
+            raise asyncio.CancelledError
+        return not opening.cancelled()
+
+    async def _open_all(self, writer: Any) -> None:
+        await writer.open()
+        await self._session.open()
+
+    async def _close(self, writer: Any, runs: Any, abort: bool) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        async with AsyncExitStack() as stack:
+            stack.callback(self._clock)
+            stack.push_async_callback(self._session.close, abort=abort)
+            stack.push_async_callback(writer.close)
+            stack.push_async_callback(close, runs)
+
+    def _clock(self) -> None:
+        self._session.summary.seconds = self._loop.time() - self._began

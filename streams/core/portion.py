@@ -1,0 +1,96 @@
+"""Portion: what one write to a sink consists of, down to the messages that are settled singly."""
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ackflow.streams.core.outcome import Outcome
+from ackflow.streams.core.run import Run
+from ackflow.streams.core.token import Joined, Token, fresh, settle
+
+if TYPE_CHECKING:
+    from ackflow.streams.core.session import Session
+
+
+class Portion:
+    """Messages of one write: single elements, or the members of one chunk."""
+
+    def __init__(self, values: list[Any], tokens: Sequence[Token], *, chunk: bool) -> None:
+        self._values = values
+        self._tokens = tokens
+        self._chunk = chunk
+        self._settled: set[int] = set()
+
+    @classmethod
+    def of(cls, run: Run[Any], places: bool) -> "Portion":
+        """Take a run; a single chunk whose entries are still its members is taken apart."""
+        if places and len(run) == 1:
+            value, (account, _) = run.values[0], run.tokens[0]
+            if isinstance(account, Joined) and len(value) == len(account.tokens):
+                return cls(list(value), account.tokens, chunk=True)
+        return cls(run.values, run.tokens, chunk=False)
+
+    @property
+    def size(self) -> int:
+        """How many messages are not settled."""
+        return len(self._values)
+
+    @property
+    def items(self) -> list[Any]:
+        """What the sink is given: the elements, a chunk being one."""
+        return [self._values] if self._chunk else self._values
+
+    @property
+    def run(self) -> Run[Any]:
+        """The elements as a run."""
+        if self._chunk:
+            return Run([self._values], [(Joined(self._tokens), 0)])
+        return Run(self._values, self._tokens)
+
+    def fresh(self) -> "Portion":
+        """Leave out the messages whose channel is gone: they come again."""
+        if all(map(fresh, self._tokens)):
+            return self
+        keep = [index for index, token in enumerate(self._tokens) if fresh(token)]
+        return self._select(keep)
+
+    def _select(self, keep: Sequence[int]) -> "Portion":
+        values = [self._values[index] for index in keep]
+        return Portion(values, [self._tokens[index] for index in keep], chunk=self._chunk)
+
+    def halves(self) -> "Iterator[Portion]":
+        """Yield the first and the second half."""
+        middle = self.size // 2
+        yield self._select(range(middle))
+        yield self._select(range(middle, self.size))
+
+    def entries(self, answer: Sequence[Exception | None], sink: str) -> Sequence[Exception | None]:
+        """Return the sink's answer with one entry per message; raise where its length is wrong."""
+        if len(answer) == self.size:
+            return answer
+        if self._chunk and len(answer) == 1:
+            return list(answer) * self.size
+        raise RuntimeError(
+            f"{sink}.write(items) must return None or one entry per element or member of a chunk: "
+            f"{self.size} were written, {len(answer)} entries came back"
+        )
+
+    def settle(self, index: int, outcome: Outcome) -> None:
+        """Settle one message."""
+        self._settled.add(index)
+        settle([self._tokens[index]], outcome)
+
+    def settle_all(self, outcome: Outcome) -> None:
+        """Settle every message alike."""
+        settle(self._tokens, outcome)
+        self._values, self._tokens = [], []
+
+    def fail(self, index: int, error: Exception, session: "Session", stage: str) -> None:
+        """Settle one message with what its source's policy makes of an error."""
+        self._settled.add(index)
+        session.failed([self._tokens[index]], error, stage, self._values[index])
+
+    def forget_settled(self) -> None:
+        """Keep only what is not settled, for the next try."""
+        keep = [index for index in range(self.size) if index not in self._settled]
+        rest = self._select(keep)
+        self._values, self._tokens, self._settled = rest._values, rest._tokens, set()

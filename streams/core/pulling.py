@@ -1,0 +1,71 @@
+"""Pull: one pull in flight, which a timer never cancels."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from typing import Any, Final, Generic, TypeVar
+
+T = TypeVar("T")
+
+END: Final[Any] = object()
+"""Stands for the end of a source."""
+
+
+class Pull(Generic[T]):
+    """Pulls from a source one item at a time, in a task, so that the wait for it can be interrupted.
+
+    Cancelling `anext` ends most sources; here the pull stays in flight while its owner does
+    something else, and its end sets `wake`.
+    """
+
+    def __init__(self, source: AsyncIterator[T], wake: asyncio.Event) -> None:
+        self._source = source
+        self._wake = wake
+        self._task: asyncio.Task[T] | None = None
+        self.ended = False
+
+    def start(self) -> None:
+        """Put a pull in flight unless there is one, or the source has ended."""
+        if self._task is None and not self.ended:
+            self._task = asyncio.create_task(self._next())
+            self._task.add_done_callback(self._done)
+
+    async def _next(self) -> T:
+        return await anext(self._source, END)
+
+    def _done(self, task: "asyncio.Task[T]") -> None:
+        self._wake.set()
+
+    @property
+    def ready(self) -> bool:
+        """Whether `take` has something to return or raise."""
+        return self._task is not None and self._task.done()
+
+    def take(self) -> T:
+        """Return what was pulled, or END; raise what the source raised."""
+        assert self._task is not None
+        task, self._task = self._task, None
+        try:
+            item = task.result()
+        except BaseException:
+            self.ended = True
+            raise
+        self.ended = item is END
+        return item
+
+    async def close(self) -> None:
+        """Cancel the pull in flight and close the source."""
+        self.ended = True
+        task, self._task = self._task, None
+        if task is not None and not task.done():
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+        await close(self._source)
+
+
+async def close(source: AsyncIterator[Any]) -> None:
+    """Close an iterator that can be closed."""
+    aclose = getattr(source, "aclose", None)
+    if aclose is not None:
+        await aclose()

@@ -1,0 +1,83 @@
+"""Sender: the one writer of each epoch; tells the broker what was settled (contract 11)."""
+
+import asyncio
+import logging
+from typing import Any
+
+from ackflow.streams.core.broker import Channel
+from ackflow.streams.core.epoch import Epoch
+from ackflow.streams.core.errors import CONNECTION_FAILURES, describe
+from ackflow.streams.core.session import cancelled
+
+ACK_DELAY = 0.05
+"""Seconds that an ack waits at most for others to share a frame with."""
+
+logger = logging.getLogger("ackflow.sender")
+
+
+class Sender:
+    """Sends the frames of a feed's current epoch: at once when asked, else after ACK_DELAY."""
+
+    def __init__(self, feed: Any) -> None:
+        self._feed = feed
+        self._signal = asyncio.Event()
+        self._timer: asyncio.TimerHandle | None = None
+        self._timed = False
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to send."""
+        self._task = asyncio.create_task(self._run(), name=f"{self._feed.broker.name}: acks")
+
+    def now(self) -> None:
+        """Send what there is as soon as the loop comes to it."""
+        self._signal.set()
+
+    def soon(self) -> None:
+        """Send what there is after ACK_DELAY, with all that is settled until then."""
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(ACK_DELAY, self._expire)
+
+    def _expire(self) -> None:
+        self._timed = True
+        self._signal.set()
+
+    async def _run(self) -> None:
+        while True:
+            await self._signal.wait()
+            self._signal.clear()
+            epoch: Epoch[Any] | None = self._feed.epoch
+            if epoch is not None and epoch.channel is not None:
+                await self._guarded(epoch, epoch.channel)
+
+    async def _guarded(self, epoch: Epoch[Any], channel: Channel) -> None:
+        """Send; a channel that breaks meanwhile is the epoch loop's business."""
+        try:
+            await self._send(epoch, channel)
+        except CONNECTION_FAILURES as error:
+            logger.info("%s: acks could not be sent: %s", self._feed.broker.name, describe(error))
+
+    async def _send(self, epoch: Epoch[Any], channel: Channel) -> None:
+        """Send frames; acks beyond a stuck message go singly when they have waited long enough."""
+        if self._feed.stopped and not epoch.cancelled:
+            epoch.cancelled = True
+            await channel.cancel()
+        timed, self._timed = self._timed, False
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        starving = epoch.ledger.outstanding >= self._feed.prefetch
+        frames = epoch.ledger.frames(singly=timed or starving or self._feed.stopped)
+        if frames:
+            await channel.send(frames)
+            self._feed.woken()
+        if epoch.ledger.unsent:
+            self.soon()
+
+    async def finish(self, epoch: Epoch[Any] | None) -> None:
+        """Send all that is left, and stop."""
+        await cancelled(self._task)
+        if self._timer is not None:
+            self._timer.cancel()
+        if epoch is not None and epoch.channel is not None and not epoch.channel.lost.done():
+            await self._guarded(epoch, epoch.channel)

@@ -1,0 +1,188 @@
+"""Session: what the parts of one running pipeline share while it runs."""
+
+import asyncio
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Protocol
+
+from ackflow.streams.core.circuit import Circuit
+from ackflow.streams.core.errors import Requeue, Skip, describe
+from ackflow.streams.core.outcome import Kind
+from ackflow.streams.core.summary import Failure, Summary
+from ackflow.streams.core.token import Token, settle
+
+if TYPE_CHECKING:
+    from ackflow.streams.core.inlet import Inlet
+
+logger = logging.getLogger("ackflow.session")
+
+
+class Joiner(Protocol):
+    """A stage that keeps messages back to join them; it can be told to let them go."""
+
+    def parked(self) -> Sequence[Token]:
+        """Return the tokens it keeps back."""
+        ...
+
+    def flush(self, reason: str) -> None:
+        """Let go of what it keeps back, because of `reason`."""
+        ...
+
+
+class Session:
+    """One run of a pipeline: its inlets, its joiners, its state and its account."""
+
+    def __init__(self, *, looking: int | None = None) -> None:
+        """`looking`: values are looked at, at most so many (0: unknown), and nothing is settled."""
+        self.looking = looking
+        self.inlets: list[Inlet[Any]] = []
+        self.joiners: list[Joiner] = []
+        self.summary = Summary()
+        self.error: BaseException | None = None
+        self.stopping = False
+        self.draining = False
+        """Whether what has not been begun is to be given back."""
+        self.limit: int | None = None
+        self.looker: Joiner | None = None
+        self._halts: dict[str, str] = {}
+        self._circuits: dict[str, Circuit] = {}
+
+    # -- opening and closing ----------------------------------------------------------------------
+
+    async def open(self) -> None:
+        """Open every inlet; the first that can't be opened raises its error."""
+        for inlet in self.inlets:
+            await inlet.open()
+
+    def stop(self) -> None:
+        """Let the sources hand out nothing more: the beginning of a drain."""
+        self.stopping = True
+        for inlet in self.inlets:
+            inlet.stop()
+
+    def drain(self) -> None:
+        """Let the sources hand out nothing more, and give back what nobody has begun."""
+        self.draining = True
+        self.stop()
+
+    def fail(self, error: BaseException) -> None:
+        """End the run: drain, then raise `error`. Only the first error counts."""
+        if self.error is None:
+            self.error = error
+        self.stop()
+
+    def allow(self, count: int) -> int:
+        """Say how many of `count` fresh messages may be handed out under the run's limit."""
+        if self.limit is None:
+            return count
+        count = min(count, self.limit)
+        self.limit -= count
+        return count
+
+    async def close(self, *, abort: bool = False) -> None:
+        """Close every inlet: what was settled is told, the rest is given back."""
+        for inlet in self.inlets:
+            await inlet.close(abort=abort)
+
+    # -- failures ---------------------------------------------------------------------------------
+
+    def failed(self, tokens: Sequence[Token], error: Exception, stage: str, value: object) -> None:
+        """Settle messages that failed alike, with what their sources' policies make of the error."""
+        self.record(error, stage, value, len(tokens))
+        for token in tokens:
+            settle([token], token[0].judge(error))
+
+    def record(self, error: Exception, stage: str, value: object, count: int = 1) -> None:
+        """Count an error by its type, and keep the first of each as an example."""
+        if isinstance(error, Skip | Requeue):
+            return
+        kind = type(error).__name__
+        failure = self.summary.failures.setdefault(kind, Failure(stage, describe(error)))
+        failure.count += count
+        if failure.count == count:
+            text = repr(value)
+            error.add_note(f"in {stage}, with the value {text[:200]}{'…' * (len(text) > 200)}")
+
+    # -- outages ----------------------------------------------------------------------------------
+
+    def circuit(self, part: str) -> Circuit:
+        """Return a circuit for a part of the pipeline, under a name of its own."""
+        name, number = part, 2
+        while name in self._circuits:
+            name, number = f"{part} ({number})", number + 1
+        self._circuits[name] = Circuit(name, self)
+        return self._circuits[name]
+
+    def halted(self, part: str, reason: str) -> None:
+        """Show that a part is halted; the first time is logged."""
+        if part not in self._halts:
+            logger.warning("%s is halted: %s", part, reason)
+            self.summary.halts += 1
+        self._halts[part] = reason
+
+    def resumed(self, part: str) -> None:
+        """Show that a part goes on."""
+        if self._halts.pop(part, None) is not None:
+            logger.warning("%s goes on", part)
+
+    @property
+    def state(self) -> str:
+        """`running`, `draining`, or `halted: …` with what is away and why."""
+        if self._halts:
+            return "halted: " + "; ".join(f"{part}: {why}" for part, why in self._halts.items())
+        return "draining" if self.stopping else "running"
+
+    # -- starvation (contract 9) ------------------------------------------------------------------
+
+    def relieve(self) -> None:
+        """Flush the joiners that keep all of what some source without credit has handed out."""
+        for inlet in self.inlets:
+            if inlet.starved:
+                self.unpark(inlet)
+
+    def unpark(self, inlet: "Inlet[Any]") -> bool:
+        """Flush joiners if all that `inlet` has in flight is parked in them; say whether it was."""
+        keeping = [joiner for joiner in self.joiners if self._parked(joiner, inlet)]
+        parked = {root for joiner in keeping for root in self._parked(joiner, inlet)}
+        if self.looker is not None:
+            parked |= self._parked(self.looker, inlet)
+        if not parked or len(parked) < inlet.in_flight:
+            return False
+        for joiner in keeping:
+            joiner.flush("window")
+        if self.looker is not None and not keeping and not inlet.over:
+            self.looker.flush("window")
+        return True
+
+    def _parked(self, joiner: Joiner, inlet: "Inlet[Any]") -> set[Token]:
+        return set(self._roots(joiner.parked(), inlet))
+
+    def _roots(self, tokens: Sequence[Token], inlet: "Inlet[Any]") -> Iterator[Token]:
+        for account, tag in tokens:
+            for root in account.roots(tag):
+                if inlet.owns(root[0]):
+                    yield root
+
+    def settled(self, kind: Kind, count: int) -> None:
+        """Count settled deliveries."""
+        match kind:
+            case Kind.ACCEPTED:
+                self.summary.accepted += count
+            case Kind.SKIPPED:
+                self.summary.skipped += count
+            case Kind.REQUEUE:
+                self.summary.requeued += count
+            case Kind.REJECT:
+                self.summary.rejected += count
+
+
+async def cancelled(*tasks: "asyncio.Task[Any] | None") -> None:
+    """Cancel tasks and wait until they have ended."""
+    for task in tasks:
+        if task is not None:
+            task.cancel()
+    for task in tasks:
+        if task is not None:
+            with suppress(asyncio.CancelledError, Exception):
+                await task

@@ -1,0 +1,132 @@
+"""Stage: one link of a stream, as settings only; what it does in a run is in `runs` or `bind`."""
+
+import inspect
+from abc import abstractmethod
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
+from math import prod
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from ackflow.streams.core.inlet import Inlet
+from ackflow.streams.core.run import Run
+
+if TYPE_CHECKING:
+    from ackflow.streams.core.session import Session
+    from ackflow.streams.core.stream import Stream
+
+Shape = tuple[int, ...]
+"""How many elements one element of a stream holds, from the innermost chunk outwards; () is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a stage learns of the run it takes part in."""
+
+    session: "Session"
+    caught: bool
+    """Whether a `catch` further down takes the failures of this stage."""
+    places: bool
+    """Whether the elements that come in are chunks whose entries are still their members."""
+
+
+class Stage:
+    """One link of a stream: immutable settings, used by any number of streams and runs.
+
+    `holds`: how many elements it keeps back at most, None where that is not known. `others`: streams
+    that flow into it beside the one it is applied to.
+    """
+
+    name: ClassVar[str] = "stage"
+    holds: int | None = 0
+    others: "tuple[Stream[Any], ...]" = ()
+    catches: ClassVar[bool] = False
+    passes_failures: ClassVar[bool] = False
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """What it was told, for people to read."""
+        return {}
+
+    def shape(self, before: Shape) -> Shape:
+        """Return the shape of the elements that leave, given that of those that come."""
+        return before
+
+    def places(self, before: bool) -> bool:
+        """Say whether chunks that leave still have their members at their places."""
+        return before
+
+    def runs(self, context: Context, *inputs: AsyncIterator[Run[Any]]) -> AsyncGenerator[Run[Any]]:
+        """Hand out runs made of the inputs'."""
+        raise NotImplementedError(f"{type(self).__name__} has no runs()")
+
+    def __repr__(self) -> str:
+        settings = ", ".join(f"{key}={label(value)}" for key, value in self.settings.items())
+        return f"{self.name}({settings})"
+
+
+class Step(Stage):
+    """A stage that needs neither time nor state: neighbours are fused into one loop over a run."""
+
+    passes_failures = True
+
+    @abstractmethod
+    def bind(self, context: Context) -> Callable[[Run[Any]], Run[Any]]:
+        """Return what to do with a run; it raises Interrupted where a message fails."""
+
+
+class Source(Stage):
+    """Where a stream begins. `prefetch` is None where it is to be derived from what lies behind."""
+
+    prefetch: int | None = None
+    bounded = False
+    """Whether prefetch means something to it."""
+
+    @abstractmethod
+    def inlet(self, session: "Session", prefetch: int) -> Inlet[Any]:
+        """Return what hands out runs in one run of a pipeline."""
+
+
+def label(value: object) -> str:
+    """Name a setting as its user would: functions by their name."""
+    if inspect.isroutine(value) or inspect.isclass(value):
+        return getattr(value, "__name__", repr(value))
+    return repr(value)
+
+
+@dataclass(slots=True)
+class Demand:
+    """How many messages of one source the stages behind it may hold at once."""
+
+    sum: int = 0
+    largest: int = 1
+    terms: list[str] | None = None
+    unknown: list[str] | None = None
+
+
+def demand(path: "tuple[Any, ...]") -> Demand:
+    """Add up what stages hold, from the source on; after a chunk every number is multiplied."""
+    result = Demand(terms=[], unknown=[])
+    assert result.terms is not None
+    assert result.unknown is not None
+    shape: Shape = ()
+    for stage in path:
+        size = prod(shape)
+        if stage.holds is None:
+            result.unknown.append(stage.name)
+        elif stage.holds:
+            result.sum += stage.holds * size
+            times = f" × {size}" if size > 1 else ""
+            result.terms.append(f"{stage.name} {stage.holds}{times}")
+        shape = stage.shape(shape)
+        result.largest = max(result.largest, prod(shape))
+    return result
+
+
+def check_prefetch(name: str, prefetch: int | None) -> None:
+    """Raise ValueError unless `prefetch` is None or fits into AMQP's 16 bits."""
+    whole = isinstance(prefetch, int) and not isinstance(prefetch, bool)
+    if prefetch is not None and not (whole and 1 <= prefetch <= 65_535):
+        raise ValueError(
+            f"{name}(prefetch): prefetch must be a whole number from 1 to 65,535, got {prefetch!r}; "
+            "leave it out to have it derived from the pipeline"
+        )

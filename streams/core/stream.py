@@ -1,0 +1,220 @@
+"""Stream: where values come from, as a value that can be composed, looked at and reused."""
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import aclosing, asynccontextmanager
+from typing import Any, Generic, NoReturn, TypeVar, overload
+
+from ackflow.streams.core.fused import Fused
+from ackflow.streams.core.looking import Looking
+from ackflow.streams.core.message import Message
+from ackflow.streams.core.pipeline import Pipeline
+from ackflow.streams.core.run import Run
+from ackflow.streams.core.session import Session
+from ackflow.streams.core.sink import as_sink
+from ackflow.streams.core.slicing import Concat, Slice
+from ackflow.streams.core.stage import Context, Shape, Source, Stage, Step, demand
+
+A_co = TypeVar("A_co", covariant=True)
+X = TypeVar("X")
+
+LEAST_PREFETCH = 64
+"""Messages that a source has on their way at least when prefetch is derived: broker round trips."""
+MOST_PREFETCH = 65_535
+"""AMQP 0-9-1 carries prefetch-count in 16 bits (basic.qos, section 1.8.3.1)."""
+
+
+class Stream(Generic[A_co]):
+    """Where values come from: a source and the operators applied to it so far.
+
+    A stream is a description. Nothing happens before it is iterated, or composed with a sink and run.
+
+    Example:
+        await (streams.of(1, 2, 3) | op.map(str) | sinks.to_list())   # ['1', '2', '3']
+
+    Acks: iterating without a sink is looking; what was looked at is given back (contract 7).
+
+    """
+
+    def __init__(self, stage: Stage, *inputs: "Stream[Any]") -> None:
+        self.stage = stage
+        self.inputs = inputs
+        self._check()
+
+    # -- composing --------------------------------------------------------------------------------
+
+    @overload
+    def __or__(self, step: "Callable[[Stream[A_co]], X]") -> X: ...
+    @overload
+    def __or__(self, step: Any) -> Pipeline[Any]: ...
+    def __or__(self, step: Any) -> Any:
+        """Apply an operator, or end in a sink."""
+        if callable(step):
+            return step(self)
+        if hasattr(step, "write") or hasattr(step, "write_messages"):
+            return as_sink(step)(self)
+        raise TypeError(
+            f"stream | step: step must be an operator or a sink, got {step!r}; "
+            "op.map(function) makes an operator of a function, sinks.each(function) a sink"
+        )
+
+    @property
+    def shape(self) -> Shape:
+        """How many elements one element holds, after the chunks it went through."""
+        return self.stage.shape(self.inputs[0].shape if self.inputs else ())
+
+    @property
+    def places(self) -> bool:
+        """Whether elements are chunks whose entries are still their members."""
+        return self.stage.places(all(i.places for i in self.inputs) if self.inputs else False)
+
+    def paths(self, below: tuple[Any, ...] = ()) -> Iterator[tuple[Source, tuple[Any, ...]]]:
+        """Yield every source with the stages behind it, nearest first."""
+        if isinstance(self.stage, Source):
+            yield self.stage, below
+        for stream in self.inputs:
+            yield from stream.paths((self.stage, *below))
+
+    def _check(self) -> None:
+        """Raise ValueError where a chunk can't be filled with what prefetch lets out."""
+        for source, path in self.paths():
+            needed = demand(path)
+            if source.bounded and source.prefetch is not None and needed.largest > source.prefetch:
+                raise ValueError(
+                    f"{source.name}(prefetch={source.prefetch}): prefetch must be at least as large "
+                    f"as a chunk, {needed.largest} messages ({' + '.join(needed.terms or [])}); "
+                    "raise prefetch, leave it out to have it derived, or make the chunk smaller"
+                )
+
+    # -- running ----------------------------------------------------------------------------------
+
+    def attach(self, session: Session, below: tuple[Any, ...]) -> AsyncIterator[Run[Any]]:
+        """Return the runs of this stream for one run of a pipeline."""
+        stage = self.stage
+        if isinstance(stage, Source):
+            inlet = stage.inlet(session, self._prefetch(stage, session, below))
+            session.inlets.append(inlet)
+            return inlet.runs()
+        if isinstance(stage, Step):
+            return self._fuse(session, below)
+        context = self._context(session, below)
+        inputs = [stream.attach(session, (stage, *below)) for stream in self.inputs]
+        return stage.runs(context, *inputs)
+
+    def _fuse(self, session: Session, below: tuple[Any, ...]) -> AsyncIterator[Run[Any]]:
+        stream: Stream[Any] = self
+        steps: list[Step] = []
+        contexts: list[Context] = []
+        while isinstance(stream.stage, Step):
+            steps.insert(0, stream.stage)
+            contexts.insert(0, stream._context(session, below))
+            below = (stream.stage, *below)
+            stream = stream.inputs[0]
+        return Fused(session, steps, contexts).runs(stream.attach(session, below))
+
+    def _context(self, session: Session, below: tuple[Any, ...]) -> Context:
+        places = all(stream.places for stream in self.inputs)
+        for stage in below:
+            if getattr(stage, "catches", False):
+                return Context(session, True, places)
+            if not getattr(stage, "passes_failures", False):
+                break
+        return Context(session, False, places)
+
+    def _prefetch(self, source: Source, session: Session, below: tuple[Any, ...]) -> int:
+        if source.prefetch is not None or not source.bounded:
+            return source.prefetch or 0
+        needed = demand(below)
+        if needed.unknown:
+            raise ValueError(
+                f"{source.name}(prefetch=None): prefetch can't be derived behind "
+                f"{', '.join(needed.unknown)}, which declares no bound; give prefetch= (1 to 65,535), "
+                "or declare the bound with @op.operator(holds=…)"
+            )
+        if session.looking:
+            return min(MOST_PREFETCH, needed.sum + session.looking * needed.largest)
+        return min(MOST_PREFETCH, max(LEAST_PREFETCH, 2 * needed.sum))
+
+    # -- looking ----------------------------------------------------------------------------------
+
+    def __aiter__(self) -> AsyncIterator[A_co]:
+        return Looking(self, 0).values()
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[AsyncIterator[A_co]]:
+        """Look at the values, and close at once after `break`.
+
+        Example:
+            async with stream.open() as values:
+                async for value in values:
+                    break
+
+        Acks: nothing is settled; what was looked at is given back at the end.
+        """
+        async with aclosing(Looking(self, 0).values()) as values:
+            yield values
+
+    async def peek(self, count: int) -> list[A_co]:
+        """Look at the first `count` values (fewer where the stream ends before).
+
+        Example:
+            await streams.of("a", "b", "c").peek(2)      # ['a', 'b']
+
+        Acks: nothing is settled; what was looked at is given back, and comes again as redelivered.
+        Raises PrefetchExhausted where the source's prefetch lets out fewer.
+        """
+        if not isinstance(count, int) or count < 1:
+            raise ValueError(f"peek(count): count must be a whole number from 1 up, got {count!r}")
+        found: list[A_co] = []
+        async with aclosing(Looking(self, count).values()) as values:
+            async for value in values:
+                found.append(value)
+                if len(found) == count:
+                    break
+        return found
+
+    async def messages(self) -> AsyncIterator[Message[A_co]]:
+        """Hand out messages to be settled by hand.
+
+        Example:
+            async for message in stream.messages():
+                with message as value:
+                    await store(value)
+
+        Acks: `message.ack()`, `.requeue()`, `.reject()`; what is left is given back at the end.
+        """
+        async with aclosing(Looking(self, None).messages()) as messages:
+            async for message in messages:
+                yield message
+
+    def __await__(self) -> NoReturn:
+        raise TypeError(
+            "await stream: a stream has no result of its own; end it in a sink, as in "
+            "await (stream | sinks.to_list()), and mind the parentheses: await binds tighter than |"
+        )
+
+    def __add__(self, other: "Stream[Any]") -> "Stream[Any]":
+        """Put another stream after this one."""
+        if not isinstance(other, Stream):
+            return NotImplemented
+        return Stream(Concat((other,)), self, other)
+
+    def __getitem__(self, index: slice) -> "Stream[A_co]":
+        """Return the stream of the values from `start` up to `stop`, every `step`th."""
+        start, stop, step = _from_the_front(index)
+        return Stream(Slice("slice", start, stop, step), self)
+
+    def __repr__(self) -> str:
+        before = " | ".join(map(repr, self.inputs))
+        return f"{before} | {self.stage!r}" if before else repr(self.stage)
+
+
+def _from_the_front(index: object) -> tuple[int, int | None, int]:
+    """Return a slice's bounds; raise where they can't be known before the stream's end."""
+    if isinstance(index, slice):
+        start, stop, step = index.start or 0, index.stop, 1 if index.step is None else index.step
+        if start >= 0 and (stop is None or stop >= 0) and step > 0:
+            return start, stop, step
+    raise TypeError(
+        f"stream[{index!r}]: must be a slice from the front, such as stream[10:20] or stream[::2]; "
+        "sinks.first() returns one value"
+    )

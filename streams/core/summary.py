@@ -1,0 +1,61 @@
+"""Summary: what became of everything in one run of a pipeline."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(slots=True)
+class Failure:
+    """Errors of one type: where the first happened, its text, and how many there were."""
+
+    stage: str
+    example: str
+    count: int = 0
+
+
+@dataclass(slots=True)
+class Summary:
+    """What became of everything in one run, counted in deliveries of the sources.
+
+    `delivered` = handed out by brokers, redeliveries included; `accepted`, `skipped`, `rejected` and
+    `requeued` = settled so; `dead_lettered` = the rejected ones that a dead-letter sink took;
+    `retried` = handed out again after a wait; `stale` = settlements that came after their channel's
+    end; `seconds` = from the start to the end of the run. `skipped` deliveries are acked too.
+
+    Example:
+        >>> print(Summary(delivered=3, accepted=2, rejected=1, seconds=0.5))
+        3 delivered, 2 accepted, 1 rejected in 0.5 s
+
+    """
+
+    delivered: int = 0
+    accepted: int = 0
+    skipped: int = 0
+    rejected: int = 0
+    requeued: int = 0
+    dead_lettered: int = 0
+    dropped: int = 0
+    retried: int = 0
+    held: int = 0
+    stale: int = 0
+    reconnects: int = 0
+    halts: int = 0
+    seconds: float = 0.0
+    flushes: dict[str, int] = field(default_factory=dict)
+    failures: dict[str, Failure] = field(default_factory=dict)
+
+    @property
+    def acked(self) -> int:
+        """How many deliveries were acked: accepted or dropped on purpose."""
+        return self.accepted + self.skipped
+
+    def __str__(self) -> str:
+        names = ["accepted", "skipped", "rejected", "requeued", "dead_lettered", "dropped"]
+        names += ["retried", "held", "stale", "reconnects", "halts"]
+        counts = [f"{self.delivered:,} delivered"]
+        counts += [f"{getattr(self, n):,} {n.replace('_', '-')}" for n in names if getattr(self, n)]
+        lines = [f"{', '.join(counts)} in {self.seconds:.1f} s"]
+        for kind, failure in self.failures.items():
+            lines.append(
+                f"  {failure.count:,} × {kind} in {failure.stage}, first: {failure.example}"
+            )
+        return "\n".join(lines)

@@ -1,0 +1,173 @@
+"""Tokens: what settles the deliveries behind a value.
+
+A token is a pair (account, tag). The account of a delivery fresh from its source is that source's
+epoch; the account of a part is a `Split`, that of a chunk a `Joined`. All of them answer to the same
+calls, so whoever settles needs to know nothing of how a value came about. A pair and no class of its
+own, because pairs are made a whole run at a time without a call into Python for each.
+"""
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from operator import itemgetter
+from typing import Protocol, TypeAlias
+
+from ackflow.streams.core.delivery import Delivery
+from ackflow.streams.core.errors import AlreadySettled
+from ackflow.streams.core.outcome import ACCEPTED, Outcome, worst
+
+
+class Account(Protocol):
+    """Where the tags of tokens are settled."""
+
+    @property
+    def closed(self) -> bool:
+        """Whether settling has become a no-op: the delivery will come again by itself."""
+        ...
+
+    def settle(self, tags: Sequence[int], outcome: Outcome) -> None:
+        """Settle tags, each of which is settled once."""
+        ...
+
+    def judge(self, error: Exception) -> Outcome:
+        """Return what the policy of the source makes of an error."""
+        ...
+
+    def roots(self, tag: int) -> Iterator["Token"]:
+        """Yield the tokens of the deliveries behind a tag."""
+        ...
+
+    def delivery(self, tag: int) -> Delivery | None:
+        """Return the delivery behind a tag, or None where there isn't exactly one."""
+        ...
+
+
+Token: TypeAlias = tuple[Account, int]
+
+_account = itemgetter(0)
+_tag = itemgetter(1)
+
+
+def settle(tokens: Sequence[Token], outcome: Outcome) -> None:
+    """Settle tokens alike, with one call for each stretch of tokens of one account."""
+    if not tokens:
+        return
+    accounts = list(map(_account, tokens))
+    if accounts.count(accounts[0]) == len(accounts):
+        accounts[0].settle(list(map(_tag, tokens)), outcome)
+        return
+    for account, stretch in groupby(tokens, key=_account):
+        account.settle(list(map(_tag, stretch)), outcome)
+
+
+def judge(tokens: Sequence[Token], error: Exception) -> None:
+    """Settle tokens with what their own sources' policies make of an error."""
+    for token in tokens:
+        settle([token], token[0].judge(error))
+
+
+def fresh(token: Token) -> bool:
+    """Say whether settling the token would still reach its source."""
+    return not token[0].closed
+
+
+class Split:
+    """One message that became several: settled when the last part is, with the worst outcome.
+
+    It counts one part more than were handed out until `seal`, so that parts which are settled
+    while others are still being made do not settle the whole early.
+
+    >>> split = Split(token)
+    >>> parts = [split.part() for _ in range(3)]
+    >>> split.seal()
+    """
+
+    __slots__ = ("_made", "_open", "_outcome", "_token")
+
+    def __init__(self, token: Token) -> None:
+        self._token = token
+        self._made = 0
+        self._open: set[int] = {-1}
+        self._outcome = ACCEPTED
+
+    @property
+    def closed(self) -> bool:
+        return self._token[0].closed
+
+    def part(self) -> Token:
+        """Make one more part."""
+        tag = self._made
+        self._made += 1
+        self._open.add(tag)
+        return (self, tag)
+
+    def seal(self, outcome: Outcome = ACCEPTED) -> None:
+        """Say that no more parts come; a splitting that failed half way gives its outcome here."""
+        self.settle((-1,), outcome)
+
+    def settle(self, tags: Sequence[int], outcome: Outcome) -> None:
+        """Settle parts; the last one settles the whole."""
+        for tag in tags:
+            if tag not in self._open:
+                raise AlreadySettled(f"part {tag} of a split message was settled twice")
+            self._open.remove(tag)
+        self._outcome = worst(self._outcome, outcome)
+        if not self._open:
+            account, tag = self._token
+            account.settle((tag,), self._outcome)
+
+    def judge(self, error: Exception) -> Outcome:
+        return self._token[0].judge(error)
+
+    def roots(self, tag: int) -> Iterator[Token]:
+        account, whole = self._token
+        return account.roots(whole)
+
+    def delivery(self, tag: int) -> Delivery | None:
+        account, whole = self._token
+        return account.delivery(whole)
+
+
+class Joined:
+    """Several messages in one value: settled alike, unless somebody settles its members."""
+
+    __slots__ = ("tokens",)
+
+    def __init__(self, tokens: Sequence[Token]) -> None:
+        self.tokens = tokens
+
+    @property
+    def closed(self) -> bool:
+        return all(account.closed for account, _ in self.tokens)
+
+    def settle(self, tags: Sequence[int], outcome: Outcome) -> None:
+        settle(self.tokens, outcome)
+
+    def judge(self, error: Exception) -> Outcome:
+        verdict = ACCEPTED
+        for account in {account for account, _ in self.tokens}:
+            verdict = worst(verdict, account.judge(error))
+        return verdict
+
+    def roots(self, tag: int) -> Iterator[Token]:
+        for account, member in self.tokens:
+            yield from account.roots(member)
+
+    def delivery(self, tag: int) -> Delivery | None:
+        return None
+
+
+def members(token: Token) -> Sequence[Token]:
+    """Return the tokens of a chunk's members, or the token itself where it is no chunk's."""
+    account, _ = token
+    return account.tokens if isinstance(account, Joined) else (token,)
+
+
+def fork(token: Token, branches: int) -> list[Token]:
+    """Return one token per branch, which together settle the given one; a chunk keeps its places."""
+    if isinstance(token[0], Joined):
+        forks = [fork(member, branches) for member in token[0].tokens]
+        return [(Joined([parts[branch] for parts in forks]), 0) for branch in range(branches)]
+    split = Split(token)
+    parts = [split.part() for _ in range(branches)]
+    split.seal()
+    return parts

@@ -1,0 +1,87 @@
+"""Running a pipeline in a script: a loop of its own, and signals that drain."""
+
+import asyncio
+import signal
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+from ackflow.streams.core import Handle, Pipeline
+
+ABORTED = 130
+"""Exit code after a second signal: 128 + SIGINT, as shells have it."""
+
+
+def run(pipeline: Pipeline[Any], *, limit: int | None = None, timeout: float | None = None) -> Any:
+    """Run a pipeline until its stream ends, or SIGINT or SIGTERM drain it.
+
+    Example:
+        pipeline.run(limit=1000)
+
+    The first signal drains: nothing new is taken, what is under way finishes, the rest goes back to
+    the broker; then the result is returned as usual. A second one aborts with exit code 130.
+    Raises RuntimeError inside a running loop, and whatever ended the pipeline.
+    """
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(_run(pipeline, limit, timeout))
+    raise RuntimeError(
+        "pipeline.run(): a loop is running already, as it does in Jupyter; write `await pipeline`"
+    )
+
+
+async def _run(pipeline: Pipeline[Any], limit: int | None, timeout: float | None) -> Any:
+    handle = pipeline.start(limit=limit, timeout=timeout)
+    signals = _Signals(handle)
+    signals.install()
+    try:
+        return await handle
+    except asyncio.CancelledError:
+        if signals.aborted:
+            raise SystemExit(ABORTED) from None
+        if signals.draining:
+            return handle.stats()
+        raise
+    finally:
+        signals.remove()
+
+
+class _Signals:
+    """Drains at the first signal and aborts at the second."""
+
+    def __init__(self, handle: Handle[Any]) -> None:
+        self._handle = handle
+        self._drain: asyncio.Task[Any] | None = None
+        self._abort: asyncio.Task[Any] | None = None
+
+    @property
+    def draining(self) -> bool:
+        """Whether there was a first signal."""
+        return self._drain is not None
+
+    @property
+    def aborted(self) -> bool:
+        """Whether there was a second one."""
+        return self._abort is not None
+
+    def install(self) -> None:
+        """Take SIGINT and SIGTERM; where a loop can't (Windows), Ctrl-C stays KeyboardInterrupt."""
+        self._each(lambda loop, number: loop.add_signal_handler(number, self._signalled))
+
+    def remove(self) -> None:
+        """Give the signals back."""
+        self._each(lambda loop, number: loop.remove_signal_handler(number))
+
+    def _each(self, act: Callable[[asyncio.AbstractEventLoop, signal.Signals], object]) -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            with suppress(NotImplementedError, RuntimeError, ValueError):
+                act(asyncio.get_running_loop(), number)
+
+    def _signalled(self) -> None:
+        if self._drain is None:
+            print("draining; once more to abort", file=sys.stderr)
+            self._drain = asyncio.ensure_future(self._handle.drain())
+        elif self._abort is None:
+            self._abort = asyncio.ensure_future(self._handle.abort())
