@@ -1,0 +1,116 @@
+"""operator and pipe: operators of one's own, and several in one."""
+
+import inspect
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
+
+from ackflow.streams.core import Composable, Context, Message, Operator, Run, Stage, close
+
+A = TypeVar("A")
+B = TypeVar("B")
+P = ParamSpec("P")
+
+
+class Custom(Stage):
+    """A user's async generator over messages."""
+
+    def __init__(
+        self, function: Callable[..., Any], args: Any, options: dict[str, Any], holds: int | None
+    ) -> None:
+        self.function = function
+        self.name = function.__name__  # type: ignore[misc]
+        self.holds = holds
+        self._args = args
+        self._options = options
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        bound = inspect.signature(self.function).bind(None, *self._args, **self._options)
+        return dict(list(bound.arguments.items())[1:])
+
+    def places(self, before: bool) -> bool:
+        return False
+
+    async def runs(
+        self, context: Context, *inputs: AsyncIterator[Run[Any]]
+    ) -> AsyncGenerator[Run[Any]]:
+        (upstream,) = inputs
+        messages = self._messages(context, upstream)
+        results = self.function(messages, *self._args, **self._options)
+        async with aclosing(messages), aclosing(results):
+            async for message in results:
+                if not isinstance(message, Message):
+                    raise TypeError(
+                        f"@op.operator {self.name}: must yield messages, got {message!r:.100}; "
+                        "message.with_value(value) makes one"
+                    )
+                yield Run([message.value], [message.token()])
+
+    async def _messages(
+        self, context: Context, upstream: AsyncIterator[Run[Any]]
+    ) -> AsyncGenerator[Message[Any]]:
+        try:
+            async for run in upstream:
+                if run.error is not None:
+                    context.session.failed(run.tokens, run.error, repr(self), run.values[0])
+                    continue
+                for value, token in zip(run.values, run.tokens, strict=True):
+                    yield Message(value, token, context.session, repr(self), context.places)
+        finally:
+            await close(upstream)
+
+
+def operator(*, holds: int | None = None) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Make an operator of an async generator function from messages to messages.
+
+    Example:
+        @op.operator(holds=1)
+        async def pairwise(messages):
+            before = None
+            async for message in messages:
+                yield message.with_value((before, message.value))
+                before = message.value
+
+        streams.of(1, 2) | pairwise() | sinks.to_list()       # [(None, 1), (1, 2)]
+
+    Further parameters of the function are those of the operator. `holds`: how many messages it keeps
+    back at most; an operator that leaves it out needs an explicit prefetch.
+    Acks: yours: yield each message on (`with_value`, `split`), or settle it (`skip`, `fail`, `accept`).
+    Raises TypeError, where it is written, for what is no async generator function.
+    """
+    if callable(holds):
+        raise TypeError("@op.operator: write it with parentheses, @op.operator(holds=…)")
+    if holds is not None and (not isinstance(holds, int) or holds < 0):
+        raise ValueError(f"op.operator(holds): must be a whole number from 0 up, got {holds!r}")
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        if not inspect.isasyncgenfunction(function):
+            raise TypeError(f"@op.operator: must be an async generator function, got {function!r}")
+
+        @wraps(function)
+        def make(*args: Any, **options: Any) -> Operator[Any, Any]:
+            inspect.signature(function).bind(None, *args, **options)
+            return Operator(Custom(function, args, options, holds))
+
+        return make
+
+    return decorate
+
+
+def pipe(*steps: Any) -> Any:
+    """Compose operators, and a sink at the end where there is one, into one.
+
+    Example:
+        clean = op.pipe(op.map(str.strip), op.filter(bool), op.map(str.lower))
+
+    Acks: those of its parts.
+    Raises TypeError, where it is written, for what is neither operator nor sink.
+    """
+    result: Any = Operator[Any, Any]()
+    for step in steps:
+        if not isinstance(result, Composable):
+            raise TypeError(f"op.pipe(*steps): nothing can come after a sink, got {step!r}")
+        result = result | step
+    return result

@@ -1,0 +1,185 @@
+"""lift: aiostream's own operators over tracked messages.
+
+Only those that work in lockstep can be: what they have pulled and not handed on is known at any time.
+"""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing
+from typing import Any
+
+from ackflow.streams.core import (
+    GIVEN_BACK,
+    SKIPPED,
+    Context,
+    Operator,
+    Run,
+    Stage,
+    Token,
+    close,
+    settle,
+)
+
+LOCKSTEP = frozenset(
+    [
+        "delay",
+        "spaceout",
+        "timeout",
+        "print",
+        "take",
+        "until",
+        "chain",
+        "action",
+        "filter",
+        "skip",
+        "dropwhile",
+        "takewhile",
+        "getitem",
+        "map",
+        "smap",
+        "starmap",
+        "enumerate",
+        "accumulate",
+    ]
+)
+INSTEAD = {
+    "amap": "op.map_async",
+    "chunks": "op.chunk",
+    "concat": "op.concat",
+    "concatmap": "op.flat_map",
+    "flatmap": "op.flat_map",
+    "flatten": "op.flatten",
+    "list": "sinks.to_list",
+    "merge": "op.merge",
+    "reduce": "sinks.fold",
+    "zip": "op.zip",
+    "ziplatest": "op.zip_latest",
+}
+
+
+class Lift(Stage):
+    """One of aiostream's lockstep operators."""
+
+    def __init__(self, operator: Any, args: tuple[Any, ...], options: dict[str, Any]) -> None:
+        self.operator = operator
+        self.name = f"lift({operator_name(operator)})"  # type: ignore[misc]
+        self._args = args
+        self._options = options
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        return {**{f"_{i}": arg for i, arg in enumerate(self._args)}, **self._options}
+
+    def places(self, before: bool) -> bool:
+        return False
+
+    def runs(self, context: Context, *inputs: AsyncIterator[Run[Any]]) -> AsyncGenerator[Run[Any]]:
+        return _Lockstep(self, context, inputs[0]).runs()
+
+    def applied(self, values: AsyncIterator[Any], guard: Callable[[Any], Any]) -> Any:
+        """Return aiostream's stream, with every function it was given guarded."""
+        args = [guard(arg) if callable(arg) else arg for arg in self._args]
+        options = {key: guard(arg) if callable(arg) else arg for key, arg in self._options.items()}
+        return self.operator(values, *args, **options)
+
+
+class _Lockstep:
+    """One lifted operator in one run: which message it works on, and what became of it."""
+
+    def __init__(self, stage: Lift, context: Context, upstream: AsyncIterator[Run[Any]]) -> None:
+        self._stage = stage
+        self._session = context.session
+        self._upstream = upstream
+        self._pulled: tuple[Any, Token] | None = None
+        self._error: Exception | None = None
+        self._ended = False
+
+    async def runs(self) -> AsyncGenerator[Run[Any]]:
+        """Hand on what the operator does, with the token of what it pulled last."""
+        values = self._values()
+        try:
+            async with self._stage.applied(values, self._guard).stream() as streamer:
+                async for value in streamer:
+                    pulled = self._emitted()
+                    if pulled is not None:
+                        yield Run([value], [pulled])
+        finally:
+            await values.aclose()
+            self._let_go(final=True)
+            await close(self._upstream)
+
+    async def _values(self) -> AsyncGenerator[Any]:
+        async with aclosing(self._upstream):  # type: ignore[type-var]
+            async for run in self._upstream:
+                if run.error is not None:
+                    self._session.failed(run.tokens, run.error, repr(self._stage), run.values[0])
+                    continue
+                for pair in zip(run.values, run.tokens, strict=True):
+                    self._let_go()
+                    self._pulled = pair
+                    yield pair[0]
+        self._ended = True
+
+    def _emitted(self) -> Token | None:
+        """Return the token that goes on with what was emitted, unless a function failed for it."""
+        if self._error is not None or self._pulled is None:
+            return None
+        (_, token), self._pulled = self._pulled, None
+        return token
+
+    def _let_go(self, final: bool = False) -> None:
+        """Settle the message that was pulled and not handed on."""
+        if self._pulled is None:
+            return
+        (value, token), self._pulled = self._pulled, None
+        error, self._error = self._error, None
+        if error is not None:
+            self._session.failed([token], error, repr(self._stage), value)
+        elif final and not self._ended:
+            settle([token], GIVEN_BACK)
+        else:
+            settle([token], SKIPPED)
+
+    def _guard(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Have an exception fail the message and not end the stream."""
+
+        def guarded(*args: Any) -> Any:
+            try:
+                return function(*args)
+            except Exception as error:
+                self._error = error
+                return args[0] if len(args) > 1 else None
+
+        return guarded
+
+
+def operator_name(operator: object) -> str:
+    """Return the name of one of aiostream's operators."""
+    return type(operator).__name__ if not hasattr(operator, "__name__") else operator.__name__
+
+
+def lift(operator: Any, *args: Any, **options: Any) -> Operator[Any, Any]:
+    """Apply one of aiostream's operators to tracked messages.
+
+    Example:
+        queue | op.lift(aiostream.stream.spaceout, 0.1) | sinks.each(call)
+
+    It works for the operators that pull, hand on and drop one value at a time: action, accumulate,
+    chain, delay, dropwhile, enumerate, filter, getitem, map, print, skip, smap, spaceout, starmap,
+    take, takewhile, timeout, until. Functions given to them must be ordinary ones.
+    Acks: what is handed on passes; what is dropped is skipped; what a `takewhile` stops at, and what
+    lies beyond the end, is given back; a function that raises fails its message alone.
+    Raises TypeError, where it is written, for operators that buffer, join or split: they can't be
+    tracked; the error names ackflow's own.
+    """
+    import inspect
+
+    title = operator_name(operator)
+    if title not in LOCKSTEP:
+        own = INSTEAD.get(title, "an operator of ackflow's own")
+        raise TypeError(f"op.lift({title}): what it lets go of can't be tracked; use {own}")
+    for function in (*args, *options.values()):
+        if inspect.iscoroutinefunction(function):
+            raise TypeError(
+                f"op.lift({title}): functions must be ordinary ones, got {function!r}; use op.map_async"
+            )
+    return Operator(Lift(operator, args, options))

@@ -1,0 +1,96 @@
+"""Operators that let some values through and not others."""
+
+from collections.abc import Callable
+from itertools import compress
+from operator import not_
+from typing import Any, TypeVar
+
+from ackflow.operators.functions import call_each, check_function
+from ackflow.streams.core import (
+    SKIPPED,
+    Context,
+    Interrupted,
+    Operator,
+    Run,
+    Same,
+    Slice,
+    Step,
+    settle,
+)
+
+A = TypeVar("A")
+
+
+class Filter(Step):
+    """Drops values for which a function says no."""
+
+    name = "filter"
+
+    def __init__(self, function: Callable[[Any], Any]) -> None:
+        self.function = function
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        return {"f": self.function}
+
+    def bind(self, context: Context) -> Callable[[Run[Any]], Run[Any]]:
+        def apply(run: Run[Any]) -> Run[Any]:
+            try:
+                mask = call_each("op.filter(f)", self.function, run)
+            except Interrupted as stop:
+                done = self._select(run.part(0, stop.position), stop.done.values)
+                raise Interrupted(stop.error, done, stop.position) from None
+            return self._select(run, mask)
+
+        return apply
+
+    def _select(self, run: Run[Any], mask: list[Any]) -> Run[Any]:
+        if all(mask):
+            return run
+        settle(list(compress(run.tokens, map(not_, mask))), SKIPPED)
+        return Run(list(compress(run.values, mask)), list(compress(run.tokens, mask)))
+
+
+def filter(f: Callable[[A], object]) -> Operator[A, A]:
+    """Keep the values for which `f(value)` is true.
+
+    Example:
+        await (streams.of(1, 2, 3) | op.filter(lambda n: n % 2) | sinks.to_list())    # [1, 3]
+
+    Acks: settles what it drops as skipped, which acks it. A value that `f` raises for fails.
+    Raises TypeError, where it is written, for a coroutine function.
+    """
+    check_function("op.filter(f)", f, instead="op.map_async(f) and a filter on its result")
+    return Operator(Filter(f))
+
+
+def check_count(call: str, count: object, least: int) -> None:
+    """Raise ValueError unless `count` is a whole number from `least` up."""
+    if not isinstance(count, int) or isinstance(count, bool) or count < least:
+        raise ValueError(f"{call}: must be a whole number from {least} up, got {count!r}")
+
+
+def take(n: int) -> Same:
+    """Hand on the first `n` values and end the stream.
+
+    Example:
+        await (streams.of("a", "b", "c") | op.take(2) | sinks.to_list())     # ['a', 'b']
+
+    Acks: gives back what lies beyond, untouched.
+    Raises ValueError, where it is written, unless `n` is a whole number from 0 up.
+    """
+    check_count("op.take(n)", n, 0)
+    return Same(Slice("take", 0, n))
+
+
+def skip(n: int) -> Same:
+    """Drop the first `n` values.
+
+    Example:
+        await (streams.of("header", "row") | op.skip(1) | sinks.to_list())    # ['row']
+
+    Acks: settles what it drops as skipped.
+    Raises ValueError, where it is written, unless `n` is a whole number from 0 up.
+    """
+    check_count("op.skip(n)", n, 0)
+    return Same(Slice("skip", n, None))

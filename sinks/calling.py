@@ -1,0 +1,91 @@
+"""Sinks that hand values on to something else: each, to_queue."""
+
+import inspect
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, TypeVar
+
+from ackflow.streams.core import Sink, Summary
+
+A = TypeVar("A")
+
+QUEUED = 10_000
+"""Messages that `to_queue` lets stand in a memory queue before it waits."""
+
+
+class Each(Sink[Any, Summary]):
+    """Calls a function with each element."""
+
+    name = "each"
+
+    def __init__(self, function: Callable[[Any], Any], concurrency: int, idempotent: bool) -> None:
+        self.function = function
+        self.concurrency = concurrency
+        self.idempotent = idempotent
+
+    async def write(self, items: Sequence[Any]) -> Sequence[Exception | None] | None:
+        for item in items:
+            result = self.function(item)
+            if inspect.isawaitable(result):
+                await result
+        return None
+
+    def __repr__(self) -> str:
+        return f"each(f={getattr(self.function, '__name__', self.function)!s})"
+
+
+def each(
+    f: Callable[[A], Awaitable[object] | object], concurrency: int = 1, idempotent: bool = False
+) -> Sink[A, Summary]:
+    """Call `f`, an ordinary or an async function, with each element.
+
+    Example:
+        queue | op.chunk(100) | sinks.each(store, concurrency=4, idempotent=True)
+
+    After `chunk` one element is one whole chunk.
+    Acks: an element is accepted when `f` returns; when it raises, it fails by its source's policy. A
+    chunk fails as one, unless `idempotent=True` says that storing twice does no harm: then it is
+    bisected until the members that can't be stored are found.
+    `concurrency`: calls under way at once, 1 and up.
+    Raises ValueError or TypeError, where it is written, for settings that can't be meant.
+    """
+    if not callable(f):
+        raise TypeError(f"sinks.each(f): f must be a function, got {f!r}")
+    if not isinstance(concurrency, int) or concurrency < 1:
+        raise ValueError(
+            f"sinks.each(concurrency): must be a whole number from 1 up, got {concurrency!r}"
+        )
+    return Each(f, concurrency, idempotent)
+
+
+class ToQueue(Sink[Any, Summary]):
+    """Puts elements into a queue."""
+
+    name = "to_queue"
+    max_items = 256
+
+    def __init__(self, queue: Any) -> None:
+        self.queue = queue
+
+    async def write(self, items: Sequence[Any]) -> Sequence[Exception | None] | None:
+        if hasattr(self.queue, "room"):
+            await self.queue.room(QUEUED)
+            self.queue.put(*items)
+            return None
+        for item in items:
+            await self.queue.put(item)
+        return None
+
+
+def to_queue(queue: Any) -> Sink[Any, Summary]:
+    """Put each element into an asyncio.Queue or a `streams.memory.queue`.
+
+    Example:
+        streams.http.lines(url) | sinks.to_queue(queue)
+
+    Waits where the queue is full (a memory queue: where 10,000 messages are ready).
+    Acks: an element is accepted when it is in the queue.
+    Raises TypeError, where it is written, for what has no `put`.
+    """
+    if not hasattr(queue, "put"):
+        raise TypeError(f"sinks.to_queue(queue): queue must have put(), got {queue!r}")
+    return ToQueue(queue)

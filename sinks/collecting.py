@@ -1,0 +1,187 @@
+"""Sinks whose result is made of the values: to_list, first, count, fold."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final, Generic, TypeVar
+
+from ackflow.streams.core import ACCEPTED, GIVEN_BACK, Run, Session, Sink, Summary, settle
+
+A = TypeVar("A")
+R = TypeVar("R")
+
+MANY = 10_000
+"""Elements that a sink in memory takes at a time."""
+
+MISSING: Final[Any] = object()
+
+
+class Fold(Sink[Any, Any]):
+    """Folds the values into one result; starts anew in every run."""
+
+    max_items = MANY
+
+    def __init__(
+        self, name: str, start: Callable[[], Any], step: Callable[[Any, Sequence[Any]], Any]
+    ) -> None:
+        self.name = name  # type: ignore[misc]
+        self._start = start
+        self._step = step
+        self._state: Any = None
+
+    async def open(self) -> None:
+        self._state = self._start()
+
+    async def write(self, items: Sequence[Any]) -> Sequence[Exception | None] | None:
+        self._state = self._step(self._state, items)
+        return None
+
+    def result(self, summary: Summary) -> Any:
+        return self._state
+
+    @property
+    def holds(self) -> int:
+        return 1
+
+
+def to_list() -> "ToList":
+    """Collect the values into a list.
+
+    Example:
+        await (streams.of(1, 2) | sinks.to_list())      # [1, 2]
+
+    Acks: every value is accepted when it is in the list.
+    """
+    return ToList()
+
+
+class ToList(Fold):
+    """Collects values; `values` is the list of the last run."""
+
+    def __init__(self) -> None:
+        super().__init__("to_list", list, lambda state, items: state)
+        self.values: list[Any] = []
+
+    async def open(self) -> None:
+        self.values.clear()
+
+    async def write(self, items: Sequence[Any]) -> Sequence[Exception | None] | None:
+        self.values += items
+        return None
+
+    def result(self, summary: Summary) -> list[Any]:
+        return list(self.values)
+
+
+def count() -> Sink[Any, int]:
+    """Count the values.
+
+    Example:
+        await (streams.of("a", "b") | sinks.count())     # 2
+
+    Acks: every value is accepted when it is counted.
+    """
+    return Fold("count", int, lambda state, items: state + len(items))
+
+
+class Folding(Sink[Any, Any], Generic[A, R]):
+    """Folds values one by one, so that a failing one fails alone."""
+
+    name = "fold"
+    max_items = MANY
+
+    def __init__(self, function: Callable[[R, A], R], initial: R) -> None:
+        self.function = function
+        self.initial = initial
+        self._state = initial
+
+    async def open(self) -> None:
+        self._state = self.initial
+
+    async def write(self, items: Sequence[A]) -> Sequence[Exception | None]:
+        answer: list[Exception | None] = []
+        for item in items:
+            try:
+                self._state = self.function(self._state, item)
+                answer.append(None)
+            except Exception as error:
+                answer.append(error)
+        return answer
+
+    def result(self, summary: Summary) -> R:
+        return self._state
+
+    @property
+    def holds(self) -> int:
+        return 1
+
+
+def fold(f: Callable[[R, A], R], initial: R) -> Sink[A, R]:
+    """Combine the values, from `initial` on, by `f(result so far, value)`.
+
+    Example:
+        await (streams.of(1, 2, 3) | sinks.fold(lambda total, n: total + n, 0))     # 6
+
+    Acks: a value is accepted when it is in the result; one that `f` raises for fails by itself.
+    Raises TypeError, where it is written, when `f` can't be called.
+    """
+    if not callable(f):
+        raise TypeError(f"sinks.fold(f): f must be a function of two arguments, got {f!r}")
+    return Folding(f, initial)
+
+
+class First(Sink[Any, Any]):
+    """Takes the first value and ends the stream."""
+
+    name = "first"
+
+    def __init__(self, default: Any) -> None:
+        self.default = default
+
+    def writer(self, session: Session, places: bool) -> Any:
+        return FirstWriter(session, self.default)
+
+
+class FirstWriter:
+    """Accepts one value, stops the sources, and gives back the rest."""
+
+    def __init__(self, session: Session, default: Any) -> None:
+        self._session = session
+        self._value = default
+
+    async def open(self) -> None:
+        """Nothing to get ready."""
+
+    async def put(self, run: Run[Any]) -> None:
+        """Take the first value that did not fail."""
+        if run.error is not None:
+            self._session.failed(run.tokens, run.error, "first", run.values[0])
+            return
+        taken = 0
+        if not self._session.stopping:
+            self._value, taken = run.values[0], 1
+            self._session.stop()
+        settle(run.tokens[:taken], ACCEPTED)
+        settle(run.tokens[taken:], GIVEN_BACK)
+
+    async def finish(self) -> None:
+        """Nothing is under way."""
+
+    async def close(self) -> None:
+        """Nothing to let go of."""
+
+    def result(self) -> Any:
+        """Return the value; raise LookupError where there was none."""
+        if self._value is MISSING:
+            raise LookupError("sinks.first(): the stream was empty, and no default was given")
+        return self._value
+
+
+def first(default: Any = MISSING) -> Sink[A, A]:
+    """Return the first value and end the stream.
+
+    Example:
+        await (streams.of("a", "b") | sinks.first())     # 'a'
+
+    Acks: accepts that value, and gives back what lies beyond, untouched.
+    Raises LookupError when the stream is empty and no `default` was given.
+    """
+    return First(default)
