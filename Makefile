@@ -1,0 +1,48 @@
+# Two commands on a fresh machine: `make words` and `make test`. Each makes .venv first.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: help words test check servers bench clean
+
+help:  ## list the commands
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
+
+# A strict editable install is the one that mypy and pyright see; it maps files one by one, so it is
+# made again whenever a file comes or goes.
+SOURCES := $(sort $(wildcard streams/*.py streams/*/*.py operators/*.py sinks/*.py sinks/*/*.py))
+LISTING := $(VENV)/listing-$(shell echo $(SOURCES) | cksum | cut -d' ' -f1)
+
+$(LISTING): pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "ackflow needs Python 3.11 or later; try make PYTHON=python3.12 …" >&2; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=24"
+	rm -rf build $(VENV)/listing-*
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+		--config-settings editable_mode=strict --editable ".[dev]"
+	touch $@
+
+words: $(LISTING)  ## the example: words over HTTP, a queue, SQLite; ARGS="--help" shows its options
+	$(BIN)/python examples/words.py $(ARGS)
+
+test: $(LISTING)  ## the tests; those that need servers say what is missing
+	$(BIN)/python -m pytest $(ARGS)
+
+check: $(LISTING)  ## ruff, mypy --strict, pyright, tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy -p ackflow.streams -p ackflow.operators -p ackflow.sinks
+	$(BIN)/mypy examples tests/servers tests/typing benchmarks
+	$(BIN)/pyright
+	$(BIN)/python -m pytest
+
+servers: $(LISTING)  ## RabbitMQ on port 5672 and Elasticsearch on port 9200, for trying things out
+	PYTHON=$(BIN)/python tests/servers/up
+
+bench: $(LISTING)  ## the benchmarks; benchmarks/README.md says what they measure
+	$(BIN)/python -m benchmarks $(ARGS)
+
+clean:  ## remove what the commands above made
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,111 @@
+"""Pytest fixtures for the servers: shared ones for the session, own ones to break."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import TypeVar
+
+import pytest
+
+from tests.servers.elasticsearch import ELASTICSEARCH_8, QUICK_START, Elasticsearch
+from tests.servers.errors import ServerMissing
+from tests.servers.rabbitmq import RabbitMQ
+from tests.servers.server import Server
+
+REQUIRE = "ACKFLOW_REQUIRE_SERVERS"
+NAMES = {
+    "rabbitmq",
+    "elasticsearch",
+    "elasticsearch8",
+    "own_rabbitmq",
+    "own_elasticsearch",
+    "make_rabbitmq",
+    "make_elasticsearch",
+}
+
+AnyServer = TypeVar("AnyServer", bound=Server)
+_missing: set[str] = set()
+
+
+def started(stack: ExitStack, make: Callable[[], AnyServer]) -> AnyServer:
+    """Make and start a server that *stack* closes; skip the test, or fail it, where none is."""
+    try:
+        server = make()
+        stack.enter_context(server)
+        return server
+    except ServerMissing as error:
+        reason = str(error)
+    if os.environ.get(REQUIRE, "0") not in ("", "0"):
+        pytest.fail(f"{reason} ({REQUIRE} is set, so this fails)", pytrace=False)
+    _missing.add(reason)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def rabbitmq() -> Iterator[RabbitMQ]:
+    """A RabbitMQ node shared by the session."""
+    with ExitStack() as stack:
+        yield started(stack, RabbitMQ)
+
+
+@pytest.fixture(scope="session")
+def elasticsearch() -> Iterator[Elasticsearch]:
+    """An Elasticsearch 9 node shared by the session."""
+    with ExitStack() as stack:
+        yield started(stack, Elasticsearch)
+
+
+@pytest.fixture(scope="session")
+def elasticsearch8() -> Iterator[Elasticsearch]:
+    """An Elasticsearch 8 node shared by the session."""
+    with ExitStack() as stack:
+        yield started(stack, lambda: Elasticsearch(ELASTICSEARCH_8))
+
+
+@pytest.fixture
+def make_rabbitmq() -> Iterator[Callable[..., RabbitMQ]]:
+    """A function that starts a RabbitMQ node for this test, with the settings it is given."""
+    with ExitStack() as stack:
+        yield lambda **settings: started(stack, lambda: RabbitMQ(**settings))
+
+
+@pytest.fixture
+def make_elasticsearch() -> Iterator[Callable[..., Elasticsearch]]:
+    """A function that starts an Elasticsearch node for this test."""
+    with ExitStack() as stack:
+        yield lambda *version, **settings: started(
+            stack, lambda: Elasticsearch(*version, **{"java_options": QUICK_START, **settings})
+        )
+
+
+@pytest.fixture
+def own_rabbitmq(make_rabbitmq: Callable[..., RabbitMQ]) -> RabbitMQ:
+    """A RabbitMQ node for this test alone."""
+    return make_rabbitmq()
+
+
+@pytest.fixture
+def own_elasticsearch(make_elasticsearch: Callable[..., Elasticsearch]) -> Elasticsearch:
+    """An Elasticsearch 9 node for this test alone."""
+    return make_elasticsearch()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what takes a server, before `-m` selects by marks."""
+    for item in items:
+        if NAMES.intersection(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.servers)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say which tests were skipped for want of a server, and how to get it."""
+    if not _missing:
+        return
+    terminalreporter.section("SERVERS MISSING", yellow=True, bold=True)
+    skipped = [str(report.longrepr) for report in terminalreporter.stats.get("skipped", [])]
+    for reason in sorted(_missing):
+        times = sum(reason in each for each in skipped)
+        terminalreporter.line(f"{times} skipped: {reason}", yellow=True)
