@@ -6,7 +6,9 @@ if __name__ != "ackflow.sinks":
         "with ackflow installed (pip install -e . --config-settings editable_mode=strict)"
     )
 
-from ackflow.sinks import amqp, elasticsearch, files, sqlite
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from ackflow.sinks.branching import optional, route, tee
 from ackflow.sinks.calling import each, to_queue
 from ackflow.sinks.collecting import count, first, fold, to_list
@@ -26,3 +28,15 @@ __all__ = [
     "to_list",
     "to_queue",
 ]
+
+DRIVERS = ("amqp", "elasticsearch", "files", "sqlite")
+
+if TYPE_CHECKING:
+    from ackflow.sinks import amqp, elasticsearch, files, sqlite
+
+
+def __getattr__(name: str) -> Any:
+    """Import the folder of a driver when it is first named: most programs need one or two of them."""
+    if name in DRIVERS:
+        return import_module(f"ackflow.sinks.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -6,7 +6,10 @@ if __name__ != "ackflow.streams":
         "with ackflow installed (pip install -e . --config-settings editable_mode=strict)"
     )
 
-from ackflow.streams import amqp, files, http, memory, running
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from ackflow.streams import memory, running
 from ackflow.streams.aiostreams import register
 from ackflow.streams.core import (
     AckflowError,
@@ -62,3 +65,15 @@ __all__ = [
     "of",
     "running",
 ]
+
+DRIVERS = ("amqp", "files", "http")
+
+if TYPE_CHECKING:
+    from ackflow.streams import amqp, files, http
+
+
+def __getattr__(name: str) -> Any:
+    """Import the folder of a driver when it is first named: most programs need one or two of them."""
+    if name in DRIVERS:
+        return import_module(f"ackflow.streams.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
