@@ -1,0 +1,1 @@
+"""Benchmarks: every figure a ratio between contenders that ran in turn in the same run."""
