@@ -24,6 +24,11 @@ from ackflow.streams.core.token import Account, Token
 A = TypeVar("A")
 Raw = TypeVar("Raw")
 
+RECONNECT = exponential(0.1, 10.0)
+"""Seconds before a further try to connect."""
+STEADY = 5.0
+"""Seconds after which a connection that is lost is no failure of connecting."""
+
 
 class Feed(Inlet[A], Generic[A, Raw]):
     """A broker's inlet. `value` makes of a raw delivery what the stream hands out."""
@@ -131,22 +136,23 @@ class Feed(Inlet[A], Generic[A, Raw]):
 
     async def _keep_open(self) -> None:
         """Keep a channel open for as long as the run lasts, with jittered back-off."""
-        failures, wait = 0, exponential(0.25, 10.0)
-        began = asyncio.get_running_loop().time()
+        loop = asyncio.get_running_loop()
+        began, failures = loop.time(), 0
         while not self.stopped:
+            opened = loop.time()
             try:
                 channel = await self._begin()
-                failures = 0
                 await asyncio.wait([channel.lost])
                 await self._end(channel)
             except CONNECTION_FAILURES as error:
-                failures += 1
                 if not self._outlasts(error, began):
                     return
-                await asyncio.sleep(wait(RetryState(failures)))
             except Exception as error:
                 self._give_up(error)
                 return
+            failures = 0 if loop.time() - opened >= STEADY else failures + 1
+            if failures:
+                await asyncio.sleep(RECONNECT(RetryState(failures)))
 
     async def _begin(self) -> Channel:
         assert self._connected is not None

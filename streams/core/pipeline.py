@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ackflow.streams.core.pulling import close
 from ackflow.streams.core.session import Session, cancelled
+from ackflow.streams.core.stage import bounded_demand
 from ackflow.streams.core.summary import Summary
 
 if TYPE_CHECKING:
@@ -42,8 +43,10 @@ class Pipeline(Generic[R_co]):
         if sink.chunks and not stream.shape:
             raise TypeError(
                 f"{sink.name} takes chunks, but {stream!r} hands out single values; "
-                f"put op.chunk(256, timeout=1.0) before it"
+                "put op.chunk(256, timeout=1.0) before it"
             )
+        for source, path in stream.paths((sink,)):
+            bounded_demand(source, path)
 
     def start(self, *, limit: int | None = None, timeout: float | None = None) -> "Handle[R_co]":
         """Begin a run in the running loop, and return its handle.

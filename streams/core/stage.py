@@ -122,6 +122,18 @@ def demand(path: "tuple[Any, ...]") -> Demand:
     return result
 
 
+def bounded_demand(source: Source, path: "tuple[Any, ...]") -> Demand:
+    """Add up what stages hold; raise ValueError where prefetch is to be derived and one doesn't say."""
+    needed = demand(path)
+    if source.bounded and source.prefetch is None and needed.unknown:
+        raise ValueError(
+            f"{source.name}(prefetch=None): prefetch can't be derived behind "
+            f"{', '.join(needed.unknown)}, which declares no bound; give prefetch= (1 to 65,535), "
+            "or declare the bound with @op.operator(holds=…)"
+        )
+    return needed
+
+
 def check_prefetch(name: str, prefetch: int | None) -> None:
     """Raise ValueError unless `prefetch` is None or fits into AMQP's 16 bits."""
     whole = isinstance(prefetch, int) and not isinstance(prefetch, bool)

@@ -12,7 +12,7 @@ from ackflow.streams.core.run import Run
 from ackflow.streams.core.session import Session
 from ackflow.streams.core.sink import as_sink
 from ackflow.streams.core.slicing import Concat, Slice
-from ackflow.streams.core.stage import Context, Shape, Source, Stage, Step, demand
+from ackflow.streams.core.stage import Context, Shape, Source, Stage, Step, bounded_demand, demand
 
 A_co = TypeVar("A_co", covariant=True)
 X = TypeVar("X")
@@ -123,13 +123,7 @@ class Stream(Generic[A_co]):
     def _prefetch(self, source: Source, session: Session, below: tuple[Any, ...]) -> int:
         if source.prefetch is not None or not source.bounded:
             return source.prefetch or 0
-        needed = demand(below)
-        if needed.unknown:
-            raise ValueError(
-                f"{source.name}(prefetch=None): prefetch can't be derived behind "
-                f"{', '.join(needed.unknown)}, which declares no bound; give prefetch= (1 to 65,535), "
-                "or declare the bound with @op.operator(holds=…)"
-            )
+        needed = bounded_demand(source, below)
         if session.looking:
             return min(MOST_PREFETCH, needed.sum + session.looking * needed.largest)
         return min(MOST_PREFETCH, max(LEAST_PREFETCH, 2 * needed.sum))

@@ -24,7 +24,7 @@ __all__ = ["MemoryQueue", "queue"]
 class MemoryQueue(Stream[A]):
     """A stream whose messages are in a queue in memory, with everything a broker knows of them."""
 
-    def __init__(self, source: "MemorySource[A]") -> None:
+    def __init__(self, source: "MemorySource") -> None:
         super().__init__(source)
         self._broker = source.broker
 

@@ -549,3 +549,43 @@ async def test_secrets_and_bodies_stay_out_of_reprs_of_messages() -> None:
         assert len(repr(message)) < 200
         message.ack()
         break
+
+
+async def test_a_connection_that_keeps_breaking_is_tried_at_a_growing_pace() -> None:
+    queue = streams.memory.queue([1])
+    connected: list[float] = []
+    connect = queue._broker.connect
+
+    async def breaking(epoch: Any) -> Any:
+        connected.append(asyncio.get_running_loop().time())
+        channel = await connect(epoch)
+        asyncio.get_running_loop().call_later(0.01, channel.lose)
+        return channel
+
+    queue._broker.connect = breaking
+    handle = (queue | sinks.each(lambda value: asyncio.sleep(1))).start()
+    await asyncio.sleep(120)
+    assert len(connected) < 30
+    await handle.drain()
+    assert queue.acked == []
+
+
+async def test_an_operator_without_a_bound_needs_an_explicit_prefetch() -> None:
+    @op.operator()
+    async def unknown(messages: Any) -> Any:
+        async for message in messages:
+            yield message
+
+    with pytest.raises(ValueError, match="prefetch can't be derived behind unknown"):
+        streams.memory.queue([1]) | unknown() | sinks.to_list()
+    queue = closed_queue([1], prefetch=10)
+    assert await (queue | unknown() | sinks.to_list()) == [1]
+
+
+async def test_prefetch_is_derived_from_what_the_stages_hold() -> None:
+    queue = streams.memory.queue(range(10_000))
+    pipeline = queue | op.map_async(fixed, 8) | op.chunk(100) | sinks.each(print, concurrency=3)
+    handle = pipeline.start()
+    await asyncio.sleep(0.1)
+    assert queue._broker.prefetch == 2 * (8 + 100 + 3 * 100)
+    await handle.abort()

@@ -1,0 +1,48 @@
+"""ackflow's streams are aiostream streams too, for values."""
+
+import aiostream
+import pytest
+from aiostream import pipe
+
+from ackflow import operators as op
+from ackflow import sinks, streams
+
+
+async def test_a_stream_is_an_aiostream_stream() -> None:
+    stream = streams.of(1, 2, 3)
+    assert isinstance(stream, aiostream.Stream)
+    assert await aiostream.stream.list(stream) == [1, 2, 3]
+    async with stream.stream() as streamer:  # type: ignore[attr-defined]
+        assert [value async for value in streamer] == [1, 2, 3]
+
+
+async def test_aiostream_pipes_work_on_values() -> None:
+    stream = streams.of(*range(10)) | op.map(str) | pipe.take(3) | pipe.map(int)
+    assert await (stream | pipe.list()) == [0, 1, 2]
+
+
+async def test_slices_and_sums_stay_ackflow_streams() -> None:
+    queue = streams.memory.queue(range(10))
+    queue.close()
+    sliced = queue[2:8:3]
+    assert isinstance(sliced, streams.Stream)
+    assert await (sliced | sinks.to_list()) == [2, 5]
+    assert queue.acked == list(range(8))
+    assert queue.ready == [8, 9]
+    joined = streams.of(1) + streams.of(2)
+    assert isinstance(joined, streams.Stream)
+    assert await (joined | sinks.to_list()) == [1, 2]
+
+
+@pytest.mark.parametrize("index", [3, slice(-2, None), slice(None, -1), slice(None, None, 0)])
+async def test_slices_from_the_end_are_refused(index: object) -> None:
+    with pytest.raises(TypeError, match="a slice from the front"):
+        streams.of(1)[index]  # type: ignore[index]
+
+
+async def test_a_queue_through_an_aiostream_pipe_into_a_sink_names_lift() -> None:
+    queue = streams.memory.queue([1])
+    with pytest.raises(TypeError, match=r"op\.lift\(operator"):
+        queue | pipe.take(3) | sinks.to_list()
+    with pytest.raises(TypeError, match=r"op\.lift\(operator"):
+        queue | pipe.take(3) | op.map(str)
