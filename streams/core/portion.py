@@ -69,6 +69,9 @@ class Portion:
             return answer
         if self._chunk and len(answer) == 1:
             return list(answer) * self.size
+        if self.size == 1 and isinstance(self._values[0], list) and len(answer) == len(self._values[0]):
+            # A list that is one unit, answered by the entry: the first error is the unit's.
+            return [next((error for error in answer if error is not None), None)]
         raise RuntimeError(
             f"{sink}.write(items) must return None or one entry per element or member of a chunk: "
             f"{self.size} were written, {len(answer)} entries came back"

@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
 from ackflow.streams.core.pipeline import Pipeline
 from ackflow.streams.core.stage import Shape
@@ -82,6 +82,14 @@ class Sink(Generic[A_contra, R_co]):
 
     def __repr__(self) -> str:
         return f"{self.name}()"
+
+
+class Writable(Protocol):
+    """A user's own sink: what `stream | sink` takes without a base class."""
+
+    async def write(self, items: Any) -> Any:
+        """Write elements; return None, or one entry per element or per member of a chunk."""
+        ...
 
 
 class Adapted(Sink[Any, Any]):

@@ -10,7 +10,7 @@ from ackflow.streams.core.message import Message
 from ackflow.streams.core.pipeline import Pipeline
 from ackflow.streams.core.run import Run
 from ackflow.streams.core.session import Session
-from ackflow.streams.core.sink import as_sink
+from ackflow.streams.core.sink import Writable, as_sink
 from ackflow.streams.core.slicing import Concat, Slice
 from ackflow.streams.core.stage import Context, Shape, Source, Stage, Step, bounded_demand, demand
 
@@ -45,7 +45,7 @@ class Stream(Generic[A_co]):
     @overload
     def __or__(self, step: "Callable[[Stream[A_co]], X]") -> X: ...
     @overload
-    def __or__(self, step: Any) -> Pipeline[Any]: ...
+    def __or__(self, step: Writable) -> Pipeline[Any]: ...
     def __or__(self, step: Any) -> Any:
         """Apply an operator, or end in a sink."""
         if callable(step):

@@ -589,3 +589,17 @@ async def test_prefetch_is_derived_from_what_the_stages_hold() -> None:
     await asyncio.sleep(0.1)
     assert queue._broker.prefetch == 2 * (8 + 100 + 3 * 100)
     await handle.abort()
+
+
+async def test_a_list_that_is_one_unit_fails_by_the_first_error_among_its_entries() -> None:
+    class Picky:
+        async def write(self, items: Any) -> list[Exception | None]:
+            return [ValueError("odd") if value % 2 else None for value in items[0]]
+
+    queue = closed_queue(range(6), prefetch=10, dead_letter=(dead := sinks.to_list()))
+    as_a_unit = op.map(lambda chunk: [value * 1 for value in chunk])
+    await (queue | op.chunk(3) | as_a_unit | Picky())
+    assert sorted(letter.body for letter in dead.values) == list(range(6))
+    picked = closed_queue(range(6), prefetch=10, dead_letter=(dead := sinks.to_list()))
+    await (picked | op.chunk(3) | Picky())
+    assert sorted(letter.body for letter in dead.values) == [1, 3, 5]

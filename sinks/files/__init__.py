@@ -1,0 +1,5 @@
+"""Sinks that write files."""
+
+from ackflow.sinks.files.writing import Lines, lines
+
+__all__ = ["Lines", "lines"]

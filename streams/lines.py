@@ -1,0 +1,163 @@
+"""Blocks of bytes in, runs of lines out: the pure part that the http and file sources share."""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Iterator, Sequence
+
+from ackflow.streams.core import SourceError
+from ackflow.streams.inflate import Deflate, Gunzip, GunzipIfGzip, InflateError, Inflater
+
+MAX_LINE_BYTES = 1024 * 1024
+"""The longest line by default; a longer one is more often a body without newlines."""
+
+CODINGS: dict[str, type[Inflater]] = {"gzip": Gunzip, "x-gzip": Gunzip, "deflate": Deflate}
+"""HTTP's content codings, and what undoes them."""
+
+_BYTE_ORDER_MARK = "\ufeff"
+_MOST_BYTES_A_CHARACTER = 8
+
+
+class LineReader:
+    r"""Split blocks of bytes, cut anywhere, into the lines of their text.
+
+    >>> reader = LineReader("words.txt")
+    >>> list(reader.feed(b"one\r\ntw")), list(reader.feed(b"o\nthree")), list(reader.end())
+    ([['one']], [['two']], [['three']])
+
+    A line ends with LF or CRLF; the last may end with the body. A byte order mark at the
+    beginning is dropped, and a body that begins as gzip does is decompressed. Every line before
+    a bad one is handed out first; then *SourceError* names *where* and the line.
+
+    *codings* are those of HTTP's Content-Encoding, in the order in which they are to be undone.
+    """
+
+    def __init__(
+        self,
+        where: str,
+        *,
+        encoding: str = "utf-8",
+        max_line_bytes: int = MAX_LINE_BYTES,
+        codings: Sequence[str] = (),
+    ) -> None:
+        self.line = 0
+        """How many lines were handed out."""
+        self._where = where
+        self._encoding = encoding
+        self._limit = max_line_bytes
+        self._inflaters = [*(CODINGS[coding]() for coding in codings), GunzipIfGzip()]
+        self._decoder = codecs.getincrementaldecoder(encoding)("strict")
+        self._open: list[str] = []  # the parts of the line that has not ended yet
+        self._open_length = 0
+        self._begun = False
+
+    def feed(self, block: bytes) -> Iterator[list[str]]:
+        """Hand out the lines that *block* completes, as runs of at least one."""
+        yield from self._inflate(block, 0)
+
+    def end(self) -> Iterator[list[str]]:
+        """Hand out the last line if no newline ended it; what is cut off raises SourceError."""
+        for inflater in self._inflaters:
+            try:
+                inflater.end()
+            except InflateError as error:
+                raise self.error(str(error)) from None
+        yield from self._split(b"", final=True)
+        last = "".join(self._open)
+        if last:
+            yield from self._checked([last])
+
+    def error(self, problem: str) -> SourceError:
+        """Describe *problem* as one of the line that comes next."""
+        return SourceError(f"{self._where}, line {self.line + 1}: {problem}")
+
+    def _inflate(self, block: bytes, depth: int) -> Iterator[list[str]]:
+        if depth == len(self._inflaters):
+            yield from self._split(block)
+            return
+        try:
+            for piece in self._inflaters[depth].feed(block):
+                yield from self._inflate(piece, depth + 1)
+        except InflateError as error:
+            raise self.error(str(error)) from None
+
+    def _split(self, data: bytes, *, final: bool = False) -> Iterator[list[str]]:
+        problem = None
+        state = self._decoder.getstate()
+        try:
+            text = self._decoder.decode(data, final)
+        except UnicodeError as error:
+            self._decoder.setstate(state)
+            text, problem = self._decode_up_to(error, data), error
+        yield from self._lines(text)
+        if problem is not None:
+            raise self.error(self._undecodable(problem)) from None
+
+    def _decode_up_to(self, error: UnicodeError, data: bytes) -> str:
+        if not isinstance(error, UnicodeDecodeError):
+            return ""
+        kept = len(error.object) - len(data)  # bytes of a character begun in an earlier block
+        return self._decoder.decode(data[: max(0, error.start - kept)])
+
+    def _lines(self, text: str) -> Iterator[list[str]]:
+        if text and not self._begun:
+            self._begun = True
+            text = text.removeprefix(_BYTE_ORDER_MARK)
+        first, newline, rest = text.partition("\n")
+        self._open.append(first)
+        self._open_length += len(first)
+        if newline:
+            lines = ["".join(self._open), *rest.split("\n")]
+            self._open = [lines.pop()]
+            self._open_length = len(self._open[0])
+            if "\r" in text or lines[0].endswith("\r"):
+                lines = [line.removesuffix("\r") for line in lines]
+            yield from self._checked(lines)
+        if self._open_length > self._limit + 1:  # one more may be the CR of a line end
+            raise self._long_line()
+
+    def _checked(self, lines: list[str]) -> Iterator[list[str]]:
+        good = len(lines)
+        if max(map(len, lines)) * _MOST_BYTES_A_CHARACTER > self._limit:
+            good = next((at for at, line in enumerate(lines) if self._too_long(line)), good)
+        if good:
+            self.line += good
+            yield lines[:good]
+        if good < len(lines):
+            raise self._long_line()
+
+    def _too_long(self, line: str) -> bool:
+        # No encoding takes less than a byte for a character.
+        return len(line) > self._limit or len(line.encode(self._encoding)) > self._limit
+
+    def _long_line(self) -> SourceError:
+        return self.error(
+            f"longer than max_line_bytes={self._limit:,}; "
+            "is this text, with newlines? A larger max_line_bytes lets it pass."
+        )
+
+    def _undecodable(self, error: UnicodeError) -> str:
+        if not isinstance(error, UnicodeDecodeError):
+            return f"not {self._encoding} ({error}); encoding= names another"
+        found = error.object[error.start : error.end].hex(" ")
+        return f"bytes {found} are not {self._encoding} ({error.reason}); encoding= names another"
+
+
+def check_encoding(call: str, encoding: str) -> None:
+    """Refuse an *encoding* that Python cannot decode text with, where it is written."""
+    try:
+        b"a".decode(encoding, "replace")  # an empty text is in every encoding
+        codecs.getincrementaldecoder(encoding)
+    except UnicodeError:
+        pass  # it is one, and this is not in it
+    except LookupError:
+        raise ValueError(
+            f"{call}: encoding must name a text encoding such as 'utf-8' or 'latin-1', "
+            f"got {encoding!r}"
+        ) from None
+
+
+def check_max_line_bytes(call: str, max_line_bytes: int) -> None:
+    """Refuse a limit that no line can keep, where it is written."""
+    if max_line_bytes < 1:
+        raise ValueError(f"{call}: max_line_bytes must be at least 1, got {max_line_bytes}")
