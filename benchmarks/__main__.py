@@ -1,7 +1,7 @@
 """Run the benchmarks on a RabbitMQ and an Elasticsearch of their own.
 
-    python -m benchmarks                     the whole, some minutes
-    python -m benchmarks --messages 2000 --rounds 1      only to see that it runs
+python -m benchmarks                             the whole, some minutes
+python -m benchmarks --messages 2000 --rounds 1  only to see that it runs
 """
 
 import argparse
@@ -63,7 +63,9 @@ def fill(task: Task) -> None:
 def run(module: str, task: Task) -> dict[str, float]:
     """Run a contender in a process of its own and return what it printed."""
     command = [sys.executable, "-m", f"benchmarks.contenders.{module}"]
-    result = subprocess.run(command, env=environment(task), capture_output=True, text=True, check=False)
+    result = subprocess.run(
+        command, env=environment(task), capture_output=True, text=True, check=False
+    )
     if result.returncode:
         raise RuntimeError(f"{module} failed:\n{result.stderr}")
     taken: dict[str, float] = json.loads(result.stdout.splitlines()[-1])
@@ -80,7 +82,9 @@ def check(amqp: RabbitMQ, search: Elasticsearch, task: Task) -> None:
     found = search.count(task.index)
     left = amqp.list_queues()[task.queue]
     if found != task.messages or left != (0, 0):
-        raise RuntimeError(f"{task.queue}: {found} of {task.messages} indexed, {left} left in queue")
+        raise RuntimeError(
+            f"{task.queue}: {found} of {task.messages} indexed, {left} left in queue"
+        )
     search.request("DELETE", f"/{task.index}")
 
 
@@ -92,7 +96,10 @@ def table(figures: dict[str, Figures], messages: int) -> dict[str, Any]:
         "contenders": {
             name: {
                 "messages_per_second": round(figure.rate(messages)),
-                "spread": [round(messages / max(figure.seconds)), round(messages / min(figure.seconds))],
+                "spread": [
+                    round(messages / max(figure.seconds)),
+                    round(messages / min(figure.seconds)),
+                ],
                 "cpu_us_per_message": round(statistics.median(figure.cpu) / messages * 1e6, 1),
             }
             for name, figure in figures.items()
@@ -103,7 +110,9 @@ def table(figures: dict[str, Figures], messages: int) -> dict[str, Any]:
 
 def main() -> None:
     """Run, print, and write the results where asked to."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("--messages", type=int, default=100_000, help="per contender and round")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--write", action="store_true", help=f"keep the results in {RESULTS.name}")

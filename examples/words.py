@@ -16,9 +16,10 @@ from typing import Any
 from zlib import crc32
 
 import orjson
+from words_support import drained_by_signals, search, serving, showing
+
 from ackflow import operators as op
 from ackflow import sinks, streams
-from words_support import drained_by_signals, search, serving, showing
 
 IDLE = 5.0
 """Seconds without a message after which `index`, running alone, has done its work."""

@@ -12,10 +12,11 @@ from importlib import resources
 from typing import Any
 
 import aiohttp
-from ackflow import streams
 from aiohttp import web
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from ackflow import streams
 
 Handles = dict[str, streams.Handle[Any]]
 

@@ -1,5 +1,7 @@
 """Being an aiostream stream: `isinstance` holds, and its pipes work on values."""
 
+from abc import ABCMeta
+
 import aiostream
 
 
@@ -8,5 +10,5 @@ def register(stream: type) -> None:
 
     Virtual, because inheriting brings an `__await__` that drains and an `__or__` that mypy can't narrow.
     """
-    aiostream.Stream.register(stream)
+    ABCMeta.register(aiostream.Stream, stream)
     stream.stream = aiostream.streamcontext  # type: ignore[attr-defined]

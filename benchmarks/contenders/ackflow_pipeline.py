@@ -3,9 +3,9 @@
 import asyncio
 
 import orjson
+
 from ackflow import operators as op
 from ackflow import sinks, streams
-
 from benchmarks.contenders.task import Task, measured
 
 

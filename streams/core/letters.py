@@ -101,8 +101,10 @@ def cause_headers(cause: Exception, source: str) -> dict[str, Any]:
         "x-ackflow-source": source,
         "x-ackflow-time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }
-    own = getattr(cause, "headers", None)
-    return {**headers, **own()} if callable(own) else headers
+    own: Any = getattr(cause, "headers", None)
+    if callable(own):
+        headers.update(own())
+    return headers
 
 
 class _Letter:

@@ -254,7 +254,7 @@ def _synchronous(values: Iterable[A]) -> Lists[A]:
 
 def _asynchronous(values: AsyncIterable[A]) -> Lists[A]:
     async def lists() -> AsyncIterator[list[A]]:
-        iterator = aiter(values)
+        iterator: Any = aiter(values)
         try:
             async for value in iterator:
                 yield [value]
@@ -288,6 +288,8 @@ def from_queue(queue: "asyncio.Queue[A]", *, on_error: Any = "raise") -> Stream[
 
 
 SHUT_DOWN: tuple[type[Exception], ...] = (
-    (asyncio.QueueShutDown,) if hasattr(asyncio, "QueueShutDown") else ()
+    (getattr(asyncio, "QueueShutDown"),)  # noqa: B009 - unknown to checkers for Python 3.11
+    if hasattr(asyncio, "QueueShutDown")
+    else ()
 )
 """Python 3.13 and later can shut a queue down."""

@@ -69,7 +69,11 @@ class Portion:
             return answer
         if self._chunk and len(answer) == 1:
             return list(answer) * self.size
-        if self.size == 1 and isinstance(self._values[0], list) and len(answer) == len(self._values[0]):
+        if (
+            self.size == 1
+            and isinstance(self._values[0], list)
+            and len(answer) == len(self._values[0])
+        ):
             # A list that is one unit, answered by the entry: the first error is the unit's.
             return [next((error for error in answer if error is not None), None)]
         raise RuntimeError(

@@ -1,5 +1,7 @@
 """ackflow's streams are aiostream streams too, for values."""
 
+from typing import Any
+
 import aiostream
 import pytest
 from aiostream import pipe
@@ -12,13 +14,13 @@ async def test_a_stream_is_an_aiostream_stream() -> None:
     stream = streams.of(1, 2, 3)
     assert isinstance(stream, aiostream.Stream)
     assert await aiostream.stream.list(stream) == [1, 2, 3]
-    async with stream.stream() as streamer:  # type: ignore[attr-defined]
+    async with stream.stream() as streamer:
         assert [value async for value in streamer] == [1, 2, 3]
 
 
 async def test_aiostream_pipes_work_on_values() -> None:
-    stream = streams.of(*range(10)) | op.map(str) | pipe.take(3) | pipe.map(int)
-    assert await (stream | pipe.list()) == [0, 1, 2]
+    stream = streams.of(*range(10)) | op.map(str) | pipe.take(3)
+    assert await (stream | pipe.list()) == ["0", "1", "2"]
 
 
 async def test_slices_and_sums_stay_ackflow_streams() -> None:
@@ -41,7 +43,7 @@ async def test_slices_from_the_end_are_refused(index: object) -> None:
 
 
 async def test_a_queue_through_an_aiostream_pipe_into_a_sink_names_lift() -> None:
-    queue = streams.memory.queue([1])
+    queue: Any = streams.memory.queue([1])
     with pytest.raises(TypeError, match=r"op\.lift\(operator"):
         queue | pipe.take(3) | sinks.to_list()
     with pytest.raises(TypeError, match=r"op\.lift\(operator"):

@@ -6,6 +6,7 @@ from contextlib import aclosing
 from typing import Any
 
 import pytest
+
 from ackflow import operators as op
 from ackflow import sinks, streams
 from ackflow.streams import Reject, Requeue, Skip, Unavailable
@@ -345,7 +346,7 @@ async def test_timeout_drains() -> None:
 
 
 async def test_pause_and_resume() -> None:
-    queue = streams.memory.queue(until_idle=50)
+    queue: streams.memory.MemoryQueue[int] = streams.memory.queue(until_idle=50)
     seen: list[int] = []
     handle = (queue | sinks.each(seen.append)).start()
     await asyncio.sleep(1)
@@ -459,7 +460,7 @@ async def test_settling_by_hand_twice_raises() -> None:
 
 async def test_awaiting_a_stream_says_what_to_write() -> None:
     with pytest.raises(TypeError, match=r"await \(stream \| sinks.to_list\(\)\)"):
-        await streams.of(1)  # type: ignore[misc]
+        await streams.of(1)
 
 
 async def test_a_pipeline_can_be_awaited_twice_but_not_while_it_runs() -> None:
@@ -562,7 +563,7 @@ async def test_a_connection_that_keeps_breaking_is_tried_at_a_growing_pace() -> 
         asyncio.get_running_loop().call_later(0.01, channel.lose)
         return channel
 
-    queue._broker.connect = breaking
+    queue._broker.connect = breaking  # type: ignore[method-assign]
     handle = (queue | sinks.each(lambda value: asyncio.sleep(1))).start()
     await asyncio.sleep(120)
     assert len(connected) < 30

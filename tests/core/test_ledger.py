@@ -1,9 +1,10 @@
 """The ledger against a model of a broker's channel, driven by Hypothesis."""
 
 import pytest
-from ackflow.streams.core import AlreadySettled, Frame, Ledger, Verb
 from hypothesis import settings, strategies
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from ackflow.streams.core import AlreadySettled, Frame, Ledger, Verb
 
 VERBS = list(Verb)
 

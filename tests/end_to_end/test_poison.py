@@ -26,9 +26,7 @@ async def test_a_body_that_is_no_json(rabbitmq: RabbitMQ, elasticsearch: Elastic
         return orjson.loads(body)
 
     pipeline = (
-        streams.amqp.queue(
-            queue, url=rabbitmq.url, prefetch=512, dead_letter=dead, until_idle=1.0
-        )
+        streams.amqp.queue(queue, url=rabbitmq.url, prefetch=512, dead_letter=dead, until_idle=1.0)
         | op.map(decode)
         | op.chunk(256, timeout=1.0)
         | sinks.elasticsearch.bulk(elasticsearch.url, index=index, id="word")

@@ -46,6 +46,6 @@ async def until(condition: Callable[[], Any], what: str) -> Any:
     """Wait until a condition holds, for a bounded time."""
     async with asyncio.timeout(WITHIN):
         while not (found := condition()):
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0.02)  # a server's state has no event
     assert found, what
     return found
