@@ -84,10 +84,10 @@ class Sink(Generic[A_contra, R_co]):
         return f"{self.name}()"
 
 
-class Writable(Protocol):
+class Writable(Protocol[A_contra]):
     """A user's own sink: what `stream | sink` takes without a base class."""
 
-    async def write(self, items: Any) -> Any:
+    async def write(self, items: Sequence[A_contra]) -> Sequence[Exception | None] | None:
         """Write elements; return None, or one entry per element or per member of a chunk."""
         ...
 

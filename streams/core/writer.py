@@ -137,7 +137,7 @@ class Writer:
             error = raised
         for message in messages:
             for member in [message] if not message.settled else message.members:
-                if not member.settled:
+                if not member.settled and not member.stale:
                     member.fail(error)
 
     # -- failing writes ---------------------------------------------------------------------------

@@ -1,0 +1,191 @@
+"""The documents of one write: their lines, their messages, and what became of each so far."""
+
+from collections import Counter
+from collections.abc import Hashable, Iterable, Sequence
+from operator import attrgetter
+from typing import Any
+
+from ackflow.sinks.elasticsearch.fence import Fence, Ticket
+from ackflow.sinks.elasticsearch.rejection import BulkRejected
+from ackflow.sinks.elasticsearch.statistics import BulkStatistics
+from ackflow.streams.core import Message, Requeue
+
+_stale = attrgetter("stale")
+
+
+class Documents:
+    """Documents by position, and the only place where their messages are settled.
+
+    `fenced` says that writes of the same document keep their order; `whole`, that each operation
+    replaces or deletes the whole document, so that an older one needs no writing once a newer one
+    was written.
+    """
+
+    def __init__(
+        self,
+        members: Sequence[Message[Any]],
+        lines: Sequence[bytes],
+        keys: Sequence[Hashable],
+        *,
+        fence: Fence,
+        fenced: bool,
+        whole: bool,
+        statistics: BulkStatistics,
+    ) -> None:
+        self._members = members
+        self._lines = lines
+        self._keys = keys
+        self._fence = fence
+        self._fenced = fenced
+        self._whole = whole
+        self._statistics = statistics
+        self._order = fence.next_order()
+        self._ticket = Ticket(self._order)
+        self._newest: dict[Hashable, int] = {}
+        self._tries: Counter[int] = Counter()
+        self._released = 0
+        self._entered = False
+        self._held_up = False
+
+    @property
+    def open(self) -> list[int]:
+        """The positions that are not settled and not stale."""
+        members = enumerate(self._members)
+        return [at for at, member in members if not member.settled and not member.stale]
+
+    # -- order ------------------------------------------------------------------------------------
+
+    def enter(self) -> tuple[list[int], list[int]]:
+        """Line up at the fence; return what may be written now, and what has to wait."""
+        # The first time all are open: that was looked at a moment ago.
+        positions = self.open if self._entered else list(range(len(self._lines)))
+        positions = self._not_overtaken(positions)
+        self._entered = True
+        self._ticket = Ticket(self._order)
+        self._fence.enter(self._ticket, self._named(positions))
+        behind = self._ticket.behind
+        if not behind:
+            return positions, []
+        if self._held_up:
+            self._fence.watch(self._order, behind)
+        free = [at for at in positions if self._keys[at] not in behind]
+        return free, [at for at in positions if self._keys[at] in behind]
+
+    async def turn(self, positions: list[int]) -> list[int]:
+        """Wait until earlier writes are done with what has to wait; return what is left of it."""
+        await self._ticket.wait()
+        return self._not_overtaken(positions)
+
+    def leave(self, *, halted: bool) -> None:
+        """Leave the fence, with documents still open if the write was halted or cancelled."""
+        if halted:
+            self._held_up = True
+            self._fence.watch(self._order, self._named(self.open))
+        elif self._held_up:
+            self._fence.overtaken(self._order, self._named(range(len(self._keys))))
+        if self._released < len(self._keys):
+            self._fence.leave(self._ticket, self._named(range(len(self._keys))))
+
+    def _not_overtaken(self, positions: list[int]) -> list[int]:
+        """Accept what newer writes have replaced while an outage held this one up."""
+        if not self._held_up:
+            return positions
+        overtaken = self._fence.overtaken(self._order, self._named(positions))
+        if not (overtaken and self._whole):
+            return positions
+        self.accept([at for at in positions if self._keys[at] in overtaken], "stale")
+        return [at for at in positions if self._keys[at] not in overtaken]
+
+    def _named(self, positions: Iterable[int]) -> list[Hashable]:
+        if not self._fenced:
+            return []
+        return list(map(self._keys.__getitem__, positions))
+
+    # -- sending ----------------------------------------------------------------------------------
+
+    def payload(self, part: Sequence[int]) -> bytes:
+        """Return the body of a bulk."""
+        return b"".join(map(self._lines.__getitem__, part))
+
+    def current(self, positions: list[int]) -> list[int]:
+        """Return what is still worth sending: not stale, and not overtaken within this write."""
+        members = self._members
+        if not self._newest and not any(map(_stale, map(members.__getitem__, positions))):
+            return positions
+        current = []
+        for at in positions:
+            if members[at].stale:
+                self._release([at])
+            elif self._newest and self._newest.get(self._keys[at], at) > at:
+                self.accept([at], "stale")
+            else:
+                current.append(at)
+        return current
+
+    def parts(self, positions: list[int], most_bytes: int) -> list[list[int]]:
+        """Cut into bulks of at most so many bytes; a larger document goes alone."""
+        if sum([len(self._lines[at]) for at in positions]) <= most_bytes:
+            return [positions]
+        parts: list[list[int]] = []
+        room = -1
+        for at in positions:
+            size = len(self._lines[at])
+            if size > room:
+                parts.append([])
+                room = most_bytes
+            parts[-1].append(at)
+            room -= size
+        return parts
+
+    def halves(self, part: Sequence[int]) -> tuple[list[int], list[int]]:
+        """Cut a bulk in two of about the same number of bytes."""
+        half = sum(len(self._lines[at]) for at in part) / 2
+        cut = 1
+        size = len(self._lines[part[0]])
+        while cut < len(part) - 1 and size + len(self._lines[part[cut]]) <= half:
+            size += len(self._lines[part[cut]])
+            cut += 1
+        return list(part[:cut]), list(part[cut:])
+
+    def tries(self, at: int) -> int:
+        """Return how often a document was sent before the attempt that is under way."""
+        return self._tries[at]
+
+    def again(self, positions: Iterable[int]) -> list[int]:
+        """Note that these are to be sent once more."""
+        positions = list(positions)
+        self._tries.update(positions)
+        self._statistics.retries += len(positions)
+        return positions
+
+    # -- settling ---------------------------------------------------------------------------------
+
+    def accept(self, positions: Sequence[int], note: str = "") -> None:
+        """Settle as written; `note` names the counter of a special case."""
+        self._statistics.indexed += len(positions)
+        if note:
+            self._statistics.note(note, len(positions))
+        Message.accept_all([self._members[at] for at in positions])
+        if self._whole and note != "stale":
+            self._fence.written(self._order, self._named(positions))
+            if self._ticket.repeats:
+                self._newest.update((self._keys[at], at) for at in positions)
+        self._release(positions)
+
+    def reject(self, at: int, error: BulkRejected) -> None:
+        """Settle as refused for good."""
+        self._statistics.rejected[error.error_type or str(error.status)] += 1
+        self._members[at].fail(error)
+        self._release([at])
+
+    def requeue(self, positions: Iterable[int], reason: str, after: float | None) -> None:
+        """Give back to the queue."""
+        for at in positions:
+            self._statistics.requeued += 1
+            self._members[at].fail(Requeue(reason, after))
+            self._release([at])
+
+    def _release(self, positions: Sequence[int]) -> None:
+        if not self._ticket.repeats:  # otherwise all at the end, since one may still be open
+            self._fence.leave(self._ticket, self._named(positions))
+            self._released += len(positions)
