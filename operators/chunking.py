@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from typing import Any, TypeVar
 
-from ackflow.operators.selecting import check_count
+from ackflow.operators.functions import check_count, check_seconds
 from ackflow.streams.core import (
     END,
     Context,
@@ -57,6 +57,7 @@ class _Chunker:
         self._pull = Pull(upstream, self._wake)
         self._values: list[Any] = []
         self._tokens: list[Token] = []
+        self._sizes: list[int] = []
         self._deadline: float | None = None
         self._reason: str | None = None
         self._reconnects = 0
@@ -86,11 +87,29 @@ class _Chunker:
         if run.error is not None:
             self._session.failed(run.tokens, run.error, repr(self._stage), run.values[0])
             return
+        if self._stage.max_bytes is not None:
+            run = self._measured(run)
+        if not run.values:
+            return
         if not self._values:
             self._start_clock()
         self._values += run.values
         self._tokens += run.tokens
         self._session.relieve()
+
+    def _measured(self, run: Run[Any]) -> Run[Any]:
+        """Note the sizes of values; one that has none fails by itself."""
+        kept: Run[Any] = Run([], tokens := [])
+        for value, token in zip(run.values, run.tokens, strict=True):
+            try:
+                self._sizes.append(len(value))
+            except Exception as error:
+                error.add_note("op.chunk(max_bytes) counts len(value): give it bytes or str")
+                self._session.failed([token], error, repr(self._stage), value)
+            else:
+                kept.values.append(value)
+                tokens.append(token)
+        return kept
 
     def _start_clock(self) -> None:
         if self._stage.timeout is not None:
@@ -112,8 +131,8 @@ class _Chunker:
         """Return where the first full chunk ends, or None where there is none."""
         if self._stage.max_bytes is not None:
             total = 0
-            for end, value in enumerate(self._values[: self._stage.size]):
-                total += len(value)
+            for end, size in enumerate(self._sizes[: self._stage.size]):
+                total += size
                 if total > self._stage.max_bytes and end:
                     return end
         return self._stage.size if len(self._values) >= self._stage.size else None
@@ -131,6 +150,7 @@ class _Chunker:
         chunk = self._values[:end], self._tokens[:end]
         del self._values[:end]
         del self._tokens[:end]
+        del self._sizes[:end]
         self._deadline = self._reason = None
         if self._values:
             self._start_clock()
@@ -143,9 +163,12 @@ class _Chunker:
         if self._reconnects == self._session.summary.reconnects:
             return
         self._reconnects = self._session.summary.reconnects
-        kept = [(v, t) for v, t in zip(self._values, self._tokens, strict=True) if fresh(t)]
-        self._values = [value for value, _ in kept]
-        self._tokens = [token for _, token in kept]
+        kept = [index for index, token in enumerate(self._tokens) if fresh(token)]
+        self._values = [self._values[index] for index in kept]
+        self._tokens = [self._tokens[index] for index in kept]
+        self._sizes = [self._sizes[index] for index in kept] if self._sizes else []
+        if not kept:
+            self._reason = None
 
     async def _wait(self) -> None:
         self._pull.start()
@@ -186,8 +209,7 @@ def chunk(size: int, timeout: float | None = 1.0, max_bytes: int | None = None) 
     for a chunk larger than the source's prefetch.
     """
     check_count("op.chunk(size)", size, 1)
-    if timeout is not None and not timeout > 0:
-        raise ValueError(f"op.chunk(timeout): must be seconds above 0 or None, got {timeout!r}")
+    check_seconds("op.chunk(timeout)", timeout)
     if max_bytes is not None:
         check_count("op.chunk(max_bytes)", max_bytes, 1)
     return Grouping(Chunk(size, timeout, max_bytes))

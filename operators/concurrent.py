@@ -5,10 +5,10 @@ import inspect
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
-from ackflow.operators.functions import name
-from ackflow.operators.selecting import check_count
+from ackflow.operators.functions import check_count, check_seconds, name
+from ackflow.operators.variables import A, B
 from ackflow.streams.core import (
     END,
     GIVEN_BACK,
@@ -23,9 +23,6 @@ from ackflow.streams.core import (
     fresh,
     settle,
 )
-
-A = TypeVar("A")
-B = TypeVar("B")
 
 AsyncFunction = Callable[[Any], Awaitable[Any]]
 
@@ -57,6 +54,24 @@ class MapAsync(Stage):
 
     def runs(self, context: Context, *inputs: AsyncIterator[Run[Any]]) -> AsyncGenerator[Run[Any]]:
         return _Calls(self, context, inputs[0]).runs()
+
+
+async def within(function: AsyncFunction, value: Any, timeout: float | None) -> Any:
+    """Return what a call returns; raise CallTimeout when it takes longer than `timeout`."""
+    awaitable = function(value)
+    if not inspect.isawaitable(awaitable):
+        raise TypeError(
+            f"op.map_async(f): {name(function)} must return an awaitable, got {awaitable!r:.100}; "
+            "use op.map for an ordinary function"
+        )
+    try:
+        async with asyncio.timeout(timeout) as scope:
+            return await awaitable
+    except TimeoutError as error:
+        if not scope.expired():
+            raise
+        text = f"op.map_async(f): {name(function)} took longer than timeout={timeout} s"
+        raise CallTimeout(text) from error
 
 
 class _Call:
@@ -98,7 +113,9 @@ class _Calls:
                     for run in results:
                         yield run
                     continue
-                if not self._waiting and self._room():
+                if self._room():
+                    if self._waiting:
+                        continue
                     self._pull.start()
                 if self._pull.ended and not self._running and not self._tasks:
                     return
@@ -140,20 +157,8 @@ class _Calls:
             task.add_done_callback(partial(self._done, call))
 
     async def _call(self, value: Any) -> Any:
-        function, timeout = self._stage.function, self._stage.timeout
-        if timeout is None:
-            return await self._circuit.run(lambda: function(value))
-        return await self._circuit.run(lambda: self._within(value, timeout))
-
-    async def _within(self, value: Any, timeout: float) -> Any:
-        try:
-            async with asyncio.timeout(timeout) as scope:
-                return await self._stage.function(value)
-        except TimeoutError as error:
-            if not scope.expired():
-                raise
-            text = f"{name(self._stage.function)} took longer than timeout={timeout} s"
-            raise CallTimeout(f"op.map_async(f): {text}") from error
+        stage = self._stage
+        return await self._circuit.run(lambda: within(stage.function, value, stage.timeout))
 
     def _done(self, call: _Call, task: "asyncio.Task[Any]") -> None:
         self._tasks.discard(task)
@@ -214,12 +219,12 @@ def map_async(
     Raises ValueError or TypeError, where it is written, for settings that can't be meant.
     """
     if not callable(f):
-        raise TypeError(f"op.map_async(f): f must be an async function, got {f!r}")
+        raise TypeError(f"op.map_async(f): f must be an async function of one value, got {f!r}")
     if inspect.isgeneratorfunction(f) or inspect.isasyncgenfunction(f):
         raise TypeError(
-            f"op.map_async(f): f must be an async function, got the generator {name(f)}"
+            f"op.map_async(f): f must be an async function, got the generator {name(f)}; "
+            "use op.flat_map for several values of each"
         )
     check_count("op.map_async(concurrency)", concurrency, 1)
-    if timeout is not None and not timeout > 0:
-        raise ValueError(f"op.map_async(timeout): must be seconds above 0 or None, got {timeout!r}")
+    check_seconds("op.map_async(timeout)", timeout)
     return Operator(MapAsync(f, concurrency, ordered, timeout))

@@ -4,8 +4,9 @@ import inspect
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 from functools import wraps
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, Concatenate, Never, ParamSpec, TypeAlias, TypeVar
 
+from ackflow.operators.functions import check_count
 from ackflow.streams.core import Composable, Context, Message, Operator, Run, Stage, close
 
 A = TypeVar("A")
@@ -62,7 +63,12 @@ class Custom(Stage):
             await close(upstream)
 
 
-def operator(*, holds: int | None = None) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+Function: TypeAlias = Callable[Concatenate[AsyncIterator[Message[A]], P], AsyncIterator[Message[B]]]
+
+
+def operator(
+    *misplaced: Never, holds: int | None = None
+) -> Callable[[Function[A, P, B]], Callable[P, Operator[A, B]]]:
     """Make an operator of an async generator function from messages to messages.
 
     Example:
@@ -80,18 +86,21 @@ def operator(*, holds: int | None = None) -> Callable[[Callable[..., Any]], Call
     Acks: yours: yield each message on (`with_value`, `split`), or settle it (`skip`, `fail`, `accept`).
     Raises TypeError, where it is written, for what is no async generator function.
     """
-    if callable(holds):
+    if misplaced:
         raise TypeError("@op.operator: write it with parentheses, @op.operator(holds=…)")
-    if holds is not None and (not isinstance(holds, int) or holds < 0):
-        raise ValueError(f"op.operator(holds): must be a whole number from 0 up, got {holds!r}")
+    if holds is not None:
+        check_count("op.operator(holds)", holds, 0)
 
-    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+    def decorate(function: Function[A, P, B]) -> Callable[P, Operator[A, B]]:
         if not inspect.isasyncgenfunction(function):
             raise TypeError(f"@op.operator: must be an async generator function, got {function!r}")
 
         @wraps(function)
-        def make(*args: Any, **options: Any) -> Operator[Any, Any]:
-            inspect.signature(function).bind(None, *args, **options)
+        def make(*args: P.args, **options: P.kwargs) -> Operator[A, B]:
+            try:
+                inspect.signature(function).bind(None, *args, **options)
+            except TypeError as error:
+                raise TypeError(f"{function.__name__}(): {error}") from None
             return Operator(Custom(function, args, options, holds))
 
         return make

@@ -1,15 +1,15 @@
 """catch and retry: what to do about failures before the source's policy does."""
 
 import asyncio
+import copy
 import inspect
 from collections.abc import Awaitable, Callable, Sequence
-from functools import partial
+from functools import partial, wraps
 from typing import Any, TypeVar, overload
 
-from ackflow.operators.concurrent import MapAsync
-from ackflow.operators.functions import check_function, name
+from ackflow.operators.concurrent import MapAsync, within
+from ackflow.operators.functions import check_count, check_function, name
 from ackflow.operators.mapping import Map
-from ackflow.operators.selecting import check_count
 from ackflow.streams.core import (
     OUTAGES,
     Composable,
@@ -21,6 +21,7 @@ from ackflow.streams.core import (
     Step,
     Verdict,
     Wait,
+    as_sink,
     exponential,
 )
 
@@ -34,9 +35,20 @@ ExceptionTypes = type[Exception] | tuple[type[Exception], ...]
 def check_types(call: str, on: object) -> None:
     """Raise TypeError unless `on` is an exception type or a tuple of them."""
     kinds = on if isinstance(on, tuple) else (on,)
+    if not kinds:
+        raise ValueError(f"{call}: must name at least one exception type, got ()")
     for kind in kinds:
         if not (isinstance(kind, type) and issubclass(kind, Exception)):
             raise TypeError(f"{call}: must be an exception type or a tuple of them, got {kind!r}")
+
+
+def check_wait(call: str, wait: object) -> None:
+    """Raise TypeError unless `wait` is None or can be asked for seconds."""
+    if wait is not None and (not callable(wait) or isinstance(wait, type)):
+        raise TypeError(
+            f"{call}: must be a function of the retry state, such as tenacity.wait_fixed(1), "
+            f"got {wait!r}"
+        )
 
 
 class Catch(Step):
@@ -87,8 +99,7 @@ class Retrying:
         self._stop = attempts if callable(attempts) else None
         if self._stop is None:
             check_count("op.retry(attempts)", attempts, 1)
-        if wait is not None and not callable(wait):
-            raise TypeError(f"op.retry(wait): must be a tenacity wait, got {wait!r}")
+        check_wait("op.retry(wait)", wait)
         if not callable(on) or isinstance(on, type):
             check_types("op.retry(on)", on)
         self._attempts = attempts
@@ -146,6 +157,9 @@ class RetryingSink(Sink[Any, Any]):
         self.concurrency, self.max_items = sink.concurrency, sink.max_items
         self.idempotent = sink.idempotent
 
+    def __copy__(self) -> "RetryingSink":
+        return RetryingSink(copy.copy(self.sink), self.retrying)
+
     async def open(self) -> None:
         await self.sink.open()
 
@@ -157,31 +171,81 @@ class RetryingSink(Sink[Any, Any]):
 
     async def write(self, items: Sequence[Any]) -> Sequence[Exception | None] | None:
         """Write; write again what failed, and only that."""
-        chunk = self.chunks and len(items) == 1
-        values: list[Any] = list(items[0]) if chunk else list(items)
-        result: list[Exception | None] = [None] * len(values)
-        places, number = list(range(len(values))), 0
-        while places:
+        work = _Rewriting(self.sink, items)
+        began = asyncio.get_running_loop().time()
+        number = 0
+        while True:
             number += 1
-            pending = [values[place] for place in places]
-            answer = await self.retrying.call(partial(self._once, pending, chunk))
-            for place, error in zip(places, answer, strict=True):
-                result[place] = error
-            places = [place for place in places if self._again(result[place], number)]
-            if places:
-                await asyncio.sleep(self.retrying.wait(RetryState(number)))
-        return result
+            await work.write()
+            waited = asyncio.get_running_loop().time() - began
+            if not work.keep(lambda error: self._again(error, number, waited)):  # noqa: B023
+                return work.answer
+            await asyncio.sleep(self.retrying.wait(RetryState(number)))
 
-    def _again(self, error: Exception | None, number: int) -> bool:
-        if error is None or isinstance(error, Verdict):
+    def _again(self, error: Exception, number: int, waited: float) -> bool:
+        if isinstance(error, (Verdict, *OUTAGES)):
             return False
-        return self.retrying.again(error, RetryState(number, _Failed(error)))
+        return self.retrying.again(error, RetryState(number, _Failed(error), waited))
 
-    async def _once(self, pending: list[Any], chunk: bool) -> Sequence[Exception | None]:
-        answer = await self.sink.write([pending] if chunk else pending)
-        if answer is None:
-            return [None] * len(pending)
-        return list(answer) * len(pending) if len(answer) == 1 else answer
+
+class _Rewriting:
+    """What one write to a sink consists of, and what of it is still to be written."""
+
+    def __init__(self, sink: Sink[Any, Any], items: Sequence[Any]) -> None:
+        self._sink = sink
+        self._items = list(items)
+        self._chunk = False
+        self._places = list(range(len(items)))
+        self._answer: list[Exception | None] = [None] * len(items)
+        self._raised: Exception | None = None
+
+    @property
+    def answer(self) -> list[Exception | None]:
+        """One entry per element or member; raises what the sink raised about all of them."""
+        if self._raised is not None and len(self._places) == len(self._answer):
+            raise self._raised
+        return self._answer
+
+    async def write(self) -> None:
+        """Write what is pending, and note what the sink says about it."""
+        pending = [self._items[place] for place in self._places]
+        self._raised = None
+        try:
+            answer = await self._sink.write([pending] if self._chunk else pending)
+        except Exception as error:
+            self._raised = error
+            self._note([error] * len(pending))
+            return
+        self._note([None] * len(pending) if answer is None else list(answer))
+
+    def _note(self, answer: list[Exception | None]) -> None:
+        if len(answer) != len(self._places):
+            answer = self._fitted(answer)
+        for place, error in zip(self._places, answer, strict=True):
+            self._answer[place] = error
+
+    def _fitted(self, answer: list[Exception | None]) -> list[Exception | None]:
+        """Fit an answer about a chunk as a whole, or about members that were one element so far."""
+        if self._chunk and len(answer) == 1:
+            return answer * len(self._places)
+        members = self._items[0] if len(self._items) == 1 and not self._chunk else ()
+        if isinstance(members, Sequence) and len(answer) == len(members):
+            self._chunk, self._items = True, list(members)
+            self._places = list(range(len(answer)))
+            self._answer = [None] * len(answer)
+            return answer
+        raise RuntimeError(
+            f"{self._sink.name}.write(items) must return None or one entry per element or member of "
+            f"a chunk: {len(self._places)} were written, {len(answer)} entries came back"
+        )
+
+    def keep(self, again: Callable[[Exception], bool]) -> bool:
+        """Keep what failed and is worth another write pending; say whether there is any."""
+        errors = {place: self._answer[place] for place in self._places}
+        places = [p for p, error in errors.items() if error is not None and again(error)]
+        if places:
+            self._places = places
+        return bool(places)
 
 
 @overload
@@ -215,10 +279,13 @@ def retry(step: Any, attempts: Any = 5, wait: Wait | None = None, on: Any = Exce
     Raises TypeError, where it is written, for anything else than those three.
     """
     retrying = Retrying(attempts, wait, on)
+    if not isinstance(step, Sink | type) and hasattr(step, "write"):
+        step = as_sink(step)
     if isinstance(step, Sink):
-        if hasattr(step, "write_messages"):
+        if hasattr(step, "write_messages") or type(step).writer is not Sink.writer:
             raise TypeError(
-                f"op.retry(step): {step!r} tries again by itself; give it its own settings"
+                f"op.retry(step): {step!r} sees to its elements one by one; use its own settings, "
+                "or retry the sinks inside it"
             )
         return RetryingSink(step, retrying)
     if isinstance(step, Composable):
@@ -238,10 +305,11 @@ def _retried_operator(step: Composable, retrying: Retrying) -> Operator[Any, Any
             f"op.retry(step): step must be a single op.map or op.map_async, got {step!r}; "
             "wrap each of several by itself"
         )
-    function = _retried_function(stage.function, retrying)
     if isinstance(stage, Map):
-        return Operator(MapAsync(function, 1, True, None))
-    return Operator(MapAsync(function, stage.concurrency, stage.ordered, stage.timeout))
+        return Operator(MapAsync(_retried_function(stage.function, retrying), 1, True, None))
+    limited = wraps(stage.function)(partial(within, stage.function, timeout=stage.timeout))
+    function = _retried_function(limited, retrying)
+    return Operator(MapAsync(function, stage.concurrency, stage.ordered, None))
 
 
 def _retried_function(

@@ -3,19 +3,28 @@
 Only those that work in lockstep can be: what they have pulled and not handed on is known at any time.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+import inspect
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 from contextlib import aclosing
+from types import CoroutineType
 from typing import Any
 
+from ackflow.operators.functions import name
 from ackflow.streams.core import (
     GIVEN_BACK,
     SKIPPED,
+    Concat,
     Context,
+    Delivery,
+    Kind,
     Operator,
+    Outcome,
     Run,
     Stage,
+    Stream,
     Token,
     close,
+    from_iterable,
     settle,
 )
 
@@ -41,6 +50,8 @@ LOCKSTEP = frozenset(
         "accumulate",
     ]
 )
+WHILE_TRUE = frozenset(["takewhile", "dropwhile"])
+"""Operators that a false answer of their function ends: one that fails for a value must not."""
 INSTEAD = {
     "amap": "op.map_async",
     "chunks": "op.chunk",
@@ -50,6 +61,7 @@ INSTEAD = {
     "flatten": "op.flatten",
     "list": "sinks.to_list",
     "merge": "op.merge",
+    "preserve": "the stream itself",
     "reduce": "sinks.fold",
     "zip": "op.zip",
     "ziplatest": "op.zip_latest",
@@ -74,6 +86,11 @@ class Lift(Stage):
 
     def runs(self, context: Context, *inputs: AsyncIterator[Run[Any]]) -> AsyncGenerator[Run[Any]]:
         return _Lockstep(self, context, inputs[0]).runs()
+
+    @property
+    def undecided(self) -> Any:
+        """What a function answers for a value that it fails for."""
+        return True if operator_name(self.operator) in WHILE_TRUE else None
 
     def applied(self, values: AsyncIterator[Any], guard: Callable[[Any], Any]) -> Any:
         """Return aiostream's stream, with every function it was given guarded."""
@@ -114,15 +131,17 @@ class _Lockstep:
                     self._session.failed(run.tokens, run.error, repr(self._stage), run.values[0])
                     continue
                 for pair in zip(run.values, run.tokens, strict=True):
-                    self._let_go()
                     self._pulled = pair
                     yield pair[0]
+                    self._let_go()
         self._ended = True
 
     def _emitted(self) -> Token | None:
         """Return the token that goes on with what was emitted, unless a function failed for it."""
-        if self._error is not None or self._pulled is None:
+        if self._error is not None:
             return None
+        if self._pulled is None:
+            return (UNTRACKED, 0)
         (_, token), self._pulled = self._pulled, None
         return token
 
@@ -144,12 +163,38 @@ class _Lockstep:
 
         def guarded(*args: Any) -> Any:
             try:
-                return function(*args)
+                answer = function(*args)
+                if isinstance(answer, CoroutineType):
+                    answer.close()
+                    text = f"{self._stage.name}: {name(function)} returned a coroutine"
+                    raise TypeError(f"op.{text}; use op.map_async for it")
+                return answer
             except Exception as error:
                 self._error = error
-                return args[0] if len(args) > 1 else None
+                return args[0] if len(args) > 1 else self._stage.undecided
 
         return guarded
+
+
+class _Untracked:
+    """The account of a value that an operator made of none, such as accumulate's first."""
+
+    closed = False
+
+    def settle(self, tags: Sequence[int], outcome: Outcome) -> None:
+        """Nothing hangs on it."""
+
+    def judge(self, error: Exception) -> Outcome:
+        return Outcome(Kind.REJECT, error)
+
+    def roots(self, tag: int) -> Iterator[Token]:
+        return iter(())
+
+    def delivery(self, tag: int) -> Delivery | None:
+        return None
+
+
+UNTRACKED = _Untracked()
 
 
 def operator_name(operator: object) -> str:
@@ -166,20 +211,43 @@ def lift(operator: Any, *args: Any, **options: Any) -> Operator[Any, Any]:
     It works for the operators that pull, hand on and drop one value at a time: action, accumulate,
     chain, delay, dropwhile, enumerate, filter, getitem, map, print, skip, smap, spaceout, starmap,
     take, takewhile, timeout, until. Functions given to them must be ordinary ones.
+    `chain` is `op.concat`. When `timeout` finds a value late, the run ends with TimeoutError.
     Acks: what is handed on passes; what is dropped is skipped; what a `takewhile` stops at, and what
     lies beyond the end, is given back; a function that raises fails its message alone.
     Raises TypeError, where it is written, for operators that buffer, join or split: they can't be
     tracked; the error names ackflow's own.
     """
-    import inspect
-
     title = operator_name(operator)
+    module = str(getattr(operator, "__module__", ""))
+    if not (module.startswith("aiostream.stream") and hasattr(operator, "raw")):
+        raise TypeError(
+            "op.lift(operator): must be one of aiostream.stream's, such as aiostream.stream.spaceout, "
+            f"got {operator!r}; @op.operator makes operators of one's own"
+        )
     if title not in LOCKSTEP:
         own = INSTEAD.get(title, "an operator of ackflow's own")
         raise TypeError(f"op.lift({title}): what it lets go of can't be tracked; use {own}")
+    if title == "chain":
+        return Operator(Concat(tuple(map(_stream, args))))
+    if title == "getitem":
+        _check_index(*args, **options)
     for function in (*args, *options.values()):
         if inspect.iscoroutinefunction(function):
             raise TypeError(
                 f"op.lift({title}): functions must be ordinary ones, got {function!r}; use op.map_async"
             )
     return Operator(Lift(operator, args, options))
+
+
+def _stream(source: Any) -> Stream[Any]:
+    return source if isinstance(source, Stream) else from_iterable(source)
+
+
+def _check_index(index: Any) -> None:
+    """Raise ValueError for what can't be known before the stream's end: it would be buffered."""
+    parts = (index.start, index.stop, index.step) if isinstance(index, slice) else (index,)
+    if any(isinstance(part, int) and part < 0 for part in parts):
+        raise ValueError(
+            f"op.lift(getitem): must be an index or slice from the front, got {index!r}; "
+            "what lies at the end is known to sinks only"
+        )

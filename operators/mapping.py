@@ -1,9 +1,11 @@
 """Operators that make of each value another, or several."""
 
-from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterable, Sequence
+from types import CoroutineType
+from typing import Any
 
 from ackflow.operators.functions import call_each, check_function, name
+from ackflow.operators.variables import A, B
 from ackflow.streams.core import (
     Context,
     Interrupted,
@@ -17,9 +19,6 @@ from ackflow.streams.core import (
     Token,
     Ungrouping,
 )
-
-A = TypeVar("A")
-B = TypeVar("B")
 
 
 class Map(Step):
@@ -74,41 +73,67 @@ class MapChunk(Step):
 
     def bind(self, context: Context) -> Callable[[Run[Any]], Run[Any]]:
         def apply(run: Run[Any]) -> Run[Any]:
-            chunks = call_each("op.map_chunk(f)", self._checked, run)
-            return self._drop_failed(context, Run(chunks, run.tokens))
+            try:
+                chunks = call_each("op.map_chunk(f)", self._checked, run)
+            except Interrupted as stop:
+                before = run.part(0, stop.position)
+                done = self._drop_failed(context, before, stop.done.values)
+                raise Interrupted(stop.error, done, stop.position) from None
+            return self._drop_failed(context, run, chunks)
 
         return apply
 
     def _checked(self, chunk: Sequence[Any]) -> list[Any]:
-        result = list(self.function(chunk))
+        answer = self.function(chunk)
+        if not isinstance(answer, Iterable):
+            if isinstance(answer, CoroutineType):
+                answer.close()
+            raise TypeError(
+                f"op.map_chunk(f): {name(self.function)} must return one entry per member, "
+                f"got {answer!r:.100}; use op.map where members need not be told apart"
+            )
+        result = list(answer)
         if len(result) != len(chunk):
-            raise RuntimeError(
+            raise TypeError(
                 f"op.map_chunk(f): {name(self.function)} must return as many entries as it got, "
                 f"{len(chunk)}, and returned {len(result)}; use op.map where places don't matter"
             )
         return result
 
-    def _drop_failed(self, context: Context, run: Run[Any]) -> Run[Any]:
+    def _drop_failed(self, context: Context, run: Run[Any], chunks: list[list[Any]]) -> Run[Any]:
         """Settle the members whose entry is an exception, and go on with the rest."""
         values: list[Any] = []
         tokens: list[Token] = []
-        for chunk, token in zip(run.values, run.tokens, strict=True):
-            members = member_tokens(chunk, token, places=context.places)
-            good = [(v, t) for v, t in zip(chunk, members, strict=True) if not _failed(v)]
-            for value, member in zip(chunk, members, strict=True):
-                if _failed(value):
-                    context.session.failed([member], value, repr(self), value)
-            if good:
-                values.append([value for value, _ in good])
-                tokens.append((Joined([member for _, member in good]), 0))
+        for before, chunk, token in zip(run.values, chunks, run.tokens, strict=True):
+            if any(_failed(entry) for entry in chunk):
+                chunk, token = self._good(context, before, chunk, token)
+                if not chunk:
+                    continue
+            values.append(chunk)
+            tokens.append(token)
         return Run(values, tokens)
+
+    def _good(
+        self, context: Context, before: Sequence[Any], chunk: list[Any], token: Token
+    ) -> tuple[list[Any], Token]:
+        """Return the entries of a chunk that are no failures, having settled those that are."""
+        members = member_tokens(chunk, token, places=context.places)
+        good: list[Any] = []
+        kept: list[Token] = []
+        for value, entry, member in zip(before, chunk, members, strict=True):
+            if _failed(entry):
+                context.session.failed([member], entry, repr(self), value)
+            else:
+                good.append(entry)
+                kept.append(member)
+        return good, (Joined(kept), 0)
 
 
 def _failed(value: object) -> bool:
     return isinstance(value, Exception)
 
 
-def map_chunk(f: Callable[[Sequence[A]], Sequence[B | Exception]]) -> Operator[list[A], list[B]]:
+def map_chunk(f: Callable[[list[A]], Sequence[B | Exception]]) -> Operator[list[A], list[B]]:
     """Replace each chunk by `f(chunk)`, entry by entry.
 
     Example:
@@ -148,7 +173,7 @@ class Tap(Step):
         return apply
 
 
-def tap(f: Callable[[A], object]) -> Same:
+def tap(f: Callable[[Any], object]) -> Same:
     """Call `f` with each value, and hand the value on as it is.
 
     Example:
@@ -212,7 +237,7 @@ def flatten() -> Ungrouping:
 
 
 def unchunk() -> Ungrouping:
-    """Take chunks apart again: `chunk(n) | unchunk()` hands on what came in.
+    """Take chunks apart again: what `chunk` joined is handed on value by value.
 
     Example:
         op.chunk(256) | op.map_chunk(embed) | op.unchunk()

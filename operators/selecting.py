@@ -3,9 +3,10 @@
 from collections.abc import Callable
 from itertools import compress
 from operator import not_
-from typing import Any, TypeVar
+from typing import Any
 
-from ackflow.operators.functions import call_each, check_function
+from ackflow.operators.functions import call_each, check_count, check_function
+from ackflow.operators.variables import A
 from ackflow.streams.core import (
     SKIPPED,
     Context,
@@ -18,7 +19,7 @@ from ackflow.streams.core import (
     settle,
 )
 
-A = TypeVar("A")
+CALL = "op.filter(f)"
 
 
 class Filter(Step):
@@ -35,16 +36,23 @@ class Filter(Step):
 
     def bind(self, context: Context) -> Callable[[Run[Any]], Run[Any]]:
         def apply(run: Run[Any]) -> Run[Any]:
+            stop: Interrupted | None = None
             try:
-                mask = call_each("op.filter(f)", self.function, run)
-            except Interrupted as stop:
-                done = self._select(run.part(0, stop.position), stop.done.values)
-                raise Interrupted(stop.error, done, stop.position) from None
-            return self._select(run, mask)
+                answers = call_each(CALL, self.function, run)
+            except Interrupted as interrupted:
+                stop, answers = interrupted, interrupted.done.values
+            try:
+                mask = call_each(CALL, bool, Run(answers, run.tokens[: len(answers)]))
+            except Interrupted as interrupted:
+                stop, mask = interrupted, interrupted.done.values
+            if stop is None:
+                return self._select(run, mask)
+            done = self._select(run.part(0, stop.position), mask)
+            raise Interrupted(stop.error, done, stop.position)
 
         return apply
 
-    def _select(self, run: Run[Any], mask: list[Any]) -> Run[Any]:
+    def _select(self, run: Run[Any], mask: list[bool]) -> Run[Any]:
         if all(mask):
             return run
         settle(list(compress(run.tokens, map(not_, mask))), SKIPPED)
@@ -60,14 +68,8 @@ def filter(f: Callable[[A], object]) -> Operator[A, A]:
     Acks: settles what it drops as skipped, which acks it. A value that `f` raises for fails.
     Raises TypeError, where it is written, for a coroutine function.
     """
-    check_function("op.filter(f)", f, instead="op.map_async(f) and a filter on its result")
+    check_function(CALL, f, instead="op.map_async(f) and a filter on its result")
     return Operator(Filter(f))
-
-
-def check_count(call: str, count: object, least: int) -> None:
-    """Raise ValueError unless `count` is a whole number from `least` up."""
-    if not isinstance(count, int) or isinstance(count, bool) or count < least:
-        raise ValueError(f"{call}: must be a whole number from {least} up, got {count!r}")
 
 
 def take(n: int) -> Same:

@@ -1,18 +1,41 @@
 """flat_map: several values of each."""
 
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable
+import asyncio
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Callable,
+    Generator,
+    Iterable,
+)
 from contextlib import aclosing
 from itertools import islice
-from typing import Any, TypeVar
+from time import perf_counter
+from types import CoroutineType
+from typing import Any
 
 from ackflow.operators.functions import check_function, name
-from ackflow.streams.core import Context, Operator, Run, Split, Stage, Token, close
-
-A = TypeVar("A")
-B = TypeVar("B")
+from ackflow.operators.variables import A, B
+from ackflow.streams.core import (
+    END,
+    OUTAGES,
+    Circuit,
+    Context,
+    Kind,
+    Operator,
+    Outcome,
+    Run,
+    Split,
+    Stage,
+    Token,
+    close,
+)
 
 PARTS = 256
 """Parts that are handed on together at most: an iterable may be endless."""
+WORK = 0.005
+"""Seconds of work on parts after which fewer are taken at a time."""
 
 
 class FlatMap(Stage):
@@ -34,54 +57,123 @@ class FlatMap(Stage):
         self, context: Context, *inputs: AsyncIterator[Run[Any]]
     ) -> AsyncGenerator[Run[Any]]:
         (upstream,) = inputs
+        circuit = context.session.circuit(repr(self))
         try:
             async for run in upstream:
                 if run.error is not None:
                     context.session.failed(run.tokens, run.error, repr(self), run.values[0])
                     continue
-                async with aclosing(self._parts(context, run)) as parts:
+                async with aclosing(self._parts(context, circuit, run)) as parts:
                     async for part in parts:
                         yield part
         finally:
             await close(upstream)
 
-    async def _parts(self, context: Context, run: Run[Any]) -> AsyncGenerator[Run[Any]]:
-        """Hand on the parts of the messages in a run, up to PARTS at a time."""
+    async def _parts(
+        self, context: Context, circuit: Circuit, run: Run[Any]
+    ) -> AsyncGenerator[Run[Any]]:
+        """Hand on the parts of the messages in a run, many at a time where they are there."""
         values: list[Any] = []
         tokens: list[Token] = []
         for value, token in zip(run.values, run.tokens, strict=True):
             split = Split(token)
+            parts = _Parts(self.function, value, circuit)
             try:
-                async with aclosing(self._several(value)) as several:
-                    async for some in several:
-                        values += some
-                        tokens += [split.part() for _ in some]
-                        if len(values) >= PARTS:
-                            yield Run(values, tokens)
-                            values, tokens = [], []
+                while some := await parts.take():
+                    values += some
+                    tokens += [split.part() for _ in some]
+                    if parts.slow or len(values) >= PARTS:
+                        yield Run(values, tokens)
+                        values, tokens = [], []
+                        await asyncio.sleep(0)
             except Exception as error:
                 context.session.record(error, repr(self), value)
-                split.seal(split.judge(error))
+                split.seal(_verdict(split, error))
             else:
                 split.seal()
+            finally:
+                await parts.close()
         if values:
             yield Run(values, tokens)
 
-    async def _several(self, value: Any) -> AsyncGenerator[list[Any]]:
-        """Hand on what the function makes of a value: as it comes, or what is there."""
-        parts = self.function(value)
+
+def _verdict(split: Split, error: Exception) -> Outcome:
+    """Say what an error makes of the message; an outage half way spends none of its attempts."""
+    return Outcome(Kind.REQUEUE, error) if isinstance(error, OUTAGES) else split.judge(error)
+
+
+class _Parts:
+    """What a function makes of one value, taken as it comes."""
+
+    def __init__(self, function: Callable[[Any], Any], value: Any, circuit: Circuit) -> None:
+        self.slow = False
+        """Whether its parts come one by one, so that none may wait for the next."""
+        self._function = function
+        self._value = value
+        self._circuit = circuit
+        self._iterator: Any = None
+        self._begun = False
+        self._size = 16
+        self._error: Exception | None = None
+
+    async def take(self) -> list[Any]:
+        """Return the next parts, none at the end; an outage before the first halts."""
+        try:
+            some = await (self._more() if self._begun else self._circuit.run(self._first))
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            text = f"op.flat_map(f): {name(self._function)} raised CancelledError"
+            raise RuntimeError(text) from None
+        self._begun = True
+        return some
+
+    async def _first(self) -> list[Any]:
+        await self.close()
+        parts = self._function(self._value)
         if isinstance(parts, AsyncIterable):
-            async for part in parts:
-                yield [part]
+            self._iterator, self.slow = aiter(parts), True
         elif isinstance(parts, Iterable):
-            iterator = iter(parts)
-            while some := list(islice(iterator, PARTS)):
-                yield some
+            self._iterator = iter(parts)
         else:
+            if isinstance(parts, CoroutineType):
+                parts.close()
             raise TypeError(
-                f"op.flat_map(f): {name(self.function)} must return an iterable or async iterable, "
-                f"got {parts!r:.100}; use op.map for one value each"
+                f"op.flat_map(f): {name(self._function)} must return an iterable or async iterable, "
+                f"got {parts!r:.100}; use op.map, or op.map_async, for one value each"
             )
+        return await self._more()
+
+    async def _more(self) -> list[Any]:
+        if self.slow:
+            part = await anext(self._iterator, END)
+            return [] if part is END else [part]
+        if self._error is not None:
+            raise self._error
+        return self._slice()
+
+    def _slice(self) -> list[Any]:
+        """Take parts for a few milliseconds; an error comes after the parts before it."""
+        some: list[Any] = []
+        began = perf_counter()
+        try:
+            some.extend(islice(self._iterator, self._size))
+        except Exception as error:
+            if not some or (isinstance(error, OUTAGES) and not self._begun):
+                raise
+            self._error = error
+        slow = perf_counter() - began > WORK
+        self._size = max(1, self._size // 4) if slow else min(PARTS, self._size * 2)
+        return some
+
+    async def close(self) -> None:
+        """Close what the function made, unless it is a collection of the user's."""
+        iterator, self._iterator = self._iterator, None
+        if isinstance(iterator, AsyncIterator):
+            await close(iterator)
+        elif isinstance(iterator, Generator):
+            iterator.close()
 
 
 def flat_map(f: Callable[[A], Iterable[B] | AsyncIterable[B]]) -> Operator[A, B]:
@@ -92,7 +184,8 @@ def flat_map(f: Callable[[A], Iterable[B] | AsyncIterable[B]]) -> Operator[A, B]
         # ['to', 'be', 'or']
 
     Acks: splits: settled when the last part is, with the worst outcome; no parts at all is accepted.
-    When `f` raises half way, the parts handed on go their way and the message fails with the error.
+    When `f` raises half way, the parts before go their way and the message fails with the error; an
+    outage (ConnectionError, TimeoutError, Unavailable) halts and is tried again.
     Raises TypeError, where it is written, for a coroutine function.
     """
     check_function("op.flat_map(f)", f, instead="an async generator function, or op.map_async")

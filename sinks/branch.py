@@ -11,6 +11,8 @@ from ackflow.streams.core import (
     Outcome,
     RetryState,
     Run,
+    Session,
+    Sink,
     Token,
     Wait,
     cancelled,
@@ -21,15 +23,19 @@ from ackflow.streams.core import (
 class Branch:
     """Writes at its own pace, and tries again by itself what failed in it."""
 
-    def __init__(self, writer: Any, name: str, attempts: int, wait: Wait) -> None:
-        self.writer = writer
+    def __init__(
+        self, session: Session, sink: Sink[Any, Any], places: bool, attempts: int, wait: Wait
+    ) -> None:
+        self.writer = sink.writer(session, places)
         self.attempts = attempts
-        self._name = name
+        self._session = session
+        self._places = places
+        self._name = sink.name
         self._wait = wait
         self._open = 0
         self._runs: asyncio.Queue[Run[Any]] = asyncio.Queue(maxsize=1)
         self._again: list[Run[Any]] = []
-        self._timers: set[asyncio.TimerHandle] = set()
+        self._held: dict[_Attempt, asyncio.TimerHandle] = {}
         self._wake = asyncio.Event()
         self._done = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -48,7 +54,7 @@ class Branch:
     def _own(self, value: Any, token: Token) -> Token:
         """Wrap a token, or those of a chunk's members, so that failures stay in this branch."""
         account, _ = token
-        if isinstance(account, Joined) and len(account.tokens) == len(value):
+        if self._places and isinstance(account, Joined) and len(account.tokens) == len(value):
             pairs = zip(value, account.tokens, strict=True)
             return (Joined([self._attempt([v], t, chunk=True) for v, t in pairs]), 0)
         return self._attempt(value, token, chunk=False)
@@ -67,18 +73,23 @@ class Branch:
             else:
                 await self._wake.wait()
 
-    def retry(self, attempt: "_Attempt", failed: int) -> None:
-        """Write an element again when the wait after so many failures is over."""
+    def retry(self, attempt: "_Attempt", failed: int, after: float | None) -> None:
+        """Write an element again after so many seconds, or the wait after so many failures."""
         token: Token = (attempt, failed)
         run = Run([attempt.value], [(Joined([token]), 0) if attempt.chunk else token])
 
         def due() -> None:
-            self._timers.discard(timer)
+            del self._held[attempt]
             self._again.append(run)
             self._wake.set()
 
-        timer = asyncio.get_running_loop().call_later(self._wait(RetryState(failed)), due)
-        self._timers.add(timer)
+        seconds = self._wait(RetryState(max(1, failed))) if after is None else after
+        self._held[attempt] = asyncio.get_running_loop().call_later(seconds, due)
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the pipeline drains: nothing is tried again, it goes back."""
+        return self._session.stopping
 
     def settled(self) -> None:
         """Count an element as done with."""
@@ -87,7 +98,11 @@ class Branch:
             self._done.set()
 
     async def finish(self) -> None:
-        """Wait until every element is done with."""
+        """Wait until every element is done with; in a drain those held go back."""
+        if self.stopping:
+            for attempt in list(self._held):
+                self._held.pop(attempt).cancel()
+                attempt.return_failed()
         while self._open:
             self._done.clear()
             await self._done.wait()
@@ -95,7 +110,7 @@ class Branch:
 
     async def close(self) -> None:
         """Stop, and close the sink; what is not done with stays unsettled."""
-        for timer in self._timers:
+        for timer in self._held.values():
             timer.cancel()
         await cancelled(self._task)
         await self.writer.close()
@@ -104,11 +119,12 @@ class Branch:
 class _Attempt:
     """The account of one element in one branch; its tag counts the failures so far."""
 
-    __slots__ = ("_branch", "_token", "chunk", "value")
+    __slots__ = ("_branch", "_cause", "_token", "chunk", "value")
 
     def __init__(self, branch: Branch, value: Any, token: Token, *, chunk: bool) -> None:
         self._branch = branch
         self._token = token
+        self._cause: Exception | None = None
         self.value = value
         self.chunk = chunk
 
@@ -120,10 +136,20 @@ class _Attempt:
         """Pass the outcome on, or try again in the branch."""
         (failed,) = tags
         if outcome.kind is Kind.REQUEUE and outcome.processed and not self.closed:
-            if failed + 1 < self._branch.attempts:
-                self._branch.retry(self, failed + 1)
+            failed += outcome.attempt
+            if failed < self._branch.attempts and not self._branch.stopping:
+                self._cause = outcome.cause
+                self._branch.retry(self, failed, outcome.after)
                 return
-            outcome = Outcome(Kind.REJECT, outcome.cause)
+            if failed >= self._branch.attempts:
+                outcome = Outcome(Kind.REJECT, outcome.cause)
+        self._settle(outcome)
+
+    def return_failed(self) -> None:
+        """Have it come again from its source, in another run."""
+        self._settle(Outcome(Kind.REQUEUE, self._cause))
+
+    def _settle(self, outcome: Outcome) -> None:
         settle([self._token], outcome)
         self._branch.settled()
 

@@ -1,13 +1,18 @@
 """Sinks made of sinks: tee, optional, route."""
 
 import asyncio
+import inspect
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
-from typing import Any
+from contextlib import AsyncExitStack
+from typing import Any, Protocol, TypeVar, overload
 
 from ackflow.sinks.branch import Branch
+from ackflow.sinks.calling import check_count
 from ackflow.streams.core import (
     ACCEPTED,
+    Circuit,
     Delivery,
+    Joined,
     Kind,
     Outcome,
     Run,
@@ -21,6 +26,20 @@ from ackflow.streams.core import (
     fork,
     settle,
 )
+
+A = TypeVar("A")
+A_contra = TypeVar("A_contra", contravariant=True)
+R = TypeVar("R")
+S = TypeVar("S")
+
+
+class Writable(Protocol[A_contra]):
+    """A user's own sink, without a base class."""
+
+    async def write(self, items: Sequence[A_contra], /) -> Sequence[Exception | None] | None:
+        """Write elements."""
+        ...
+
 
 WAITING = 1_000
 """Elements that wait for an optional sink before more are dropped."""
@@ -43,6 +62,13 @@ class Several(Sink[Any, Any]):
         return f"{self.name}({', '.join(map(repr, self.sinks))})"
 
 
+async def close_all(parts: Sequence[Any]) -> None:
+    """Close all of them, the last first, even where one raises."""
+    async with AsyncExitStack() as stack:
+        for part in parts:
+            stack.push_async_callback(part.close)
+
+
 class Tee(Several):
     """Writes every element to several sinks."""
 
@@ -52,10 +78,7 @@ class Tee(Several):
         self.wait = wait
 
     def writer(self, session: Session, places: bool) -> Any:
-        branches = [
-            Branch(sink.writer(session, places), sink.name, self.attempts, self.wait)
-            for sink in self.sinks
-        ]
+        branches = [Branch(session, sink, places, self.attempts, self.wait) for sink in self.sinks]
         return TeeWriter(session, branches)
 
 
@@ -87,15 +110,22 @@ class TeeWriter:
 
     async def close(self) -> None:
         """Close every branch."""
-        for branch in self._branches:
-            await branch.close()
+        await close_all(self._branches)
 
     def result(self) -> tuple[Any, ...]:
         """Return the branches' results."""
         return tuple(branch.writer.result() for branch in self._branches)
 
 
-def tee(*sinks: Any, attempts: int = 5, wait: Wait | None = None) -> Sink[Any, tuple[Any, ...]]:
+@overload
+def tee(
+    first: Sink[A, R], second: Sink[A, S], /, *, attempts: int = 5, wait: Wait | None = None
+) -> Sink[A, tuple[R, S]]: ...
+@overload
+def tee(
+    *sinks: Sink[A, Any] | Writable[A], attempts: int = 5, wait: Wait | None = None
+) -> Sink[A, tuple[Any, ...]]: ...
+def tee(*sinks: Any, attempts: int = 5, wait: Wait | None = None) -> Any:
     """Write every element to each of several sinks.
 
     Example:
@@ -110,9 +140,22 @@ def tee(*sinks: Any, attempts: int = 5, wait: Wait | None = None) -> Sink[Any, t
     """
     if len(sinks) < 2:
         raise ValueError(f"sinks.tee(*sinks): must be given two sinks or more, got {len(sinks)}")
-    if not isinstance(attempts, int) or attempts < 1:
-        raise ValueError(f"sinks.tee(attempts): must be a whole number from 1 up, got {attempts!r}")
-    return Tee([as_sink(sink) for sink in sinks], attempts, wait or exponential())
+    check_count("sinks.tee(attempts)", attempts)
+    if wait is not None and (not callable(wait) or isinstance(wait, type)):
+        raise TypeError(
+            "sinks.tee(wait): must be a function of the retry state, such as tenacity.wait_fixed(1), "
+            f"got {wait!r}"
+        )
+    checked = [a_sink("sinks.tee(*sinks)", sink) for sink in sinks]
+    return Tee(checked, attempts, wait or exponential())
+
+
+def a_sink(call: str, candidate: object) -> Sink[Any, Any]:
+    """Return a sink; raise TypeError, naming the call, for what is none."""
+    try:
+        return as_sink(candidate)
+    except TypeError as error:
+        raise TypeError(f"{call}: {error}") from None
 
 
 class Optional(Several):
@@ -134,7 +177,11 @@ class OptionalWriter:
 
     def __init__(self, session: Session, sink: Sink[Any, Any], places: bool) -> None:
         self._session = session
-        self._writer = sink.writer(session, places)
+        self._places = places
+        self._name = sink.name
+        aside: Any = _Aside(session)
+        self._aside: _Aside = aside
+        self._writer = sink.writer(aside, places)
         self._queue: asyncio.Queue[Run[Any] | None] = asyncio.Queue()
         self._waiting = 0
         self._task: asyncio.Task[None] | None = None
@@ -154,22 +201,37 @@ class OptionalWriter:
         self._session.summary.dropped += len(run) - len(kept)
         self._waiting += len(kept)
         for value in kept:
-            self._queue.put_nowait(Run([value], [(NOBODY, 0)]))
+            self._queue.put_nowait(Run([value], [self._nobody(value)]))
+
+    def _nobody(self, value: Any) -> Token:
+        if self._places and isinstance(value, list | tuple):
+            return (Joined([(NOBODY, 0)] * len(value)), 0)
+        return (NOBODY, 0)
 
     async def _write(self) -> None:
-        await self._writer.open()
+        """Write what waits; where the sink can't be opened, drop and count it."""
+        usable = await self._opened()
         while (run := await self._queue.get()) is not None:
             self._waiting -= 1
-            await self._writer.put(run)
+            if usable:
+                await self._writer.put(run)
+            else:
+                self._session.summary.dropped += 1
+
+    async def _opened(self) -> bool:
+        try:
+            await self._writer.open()
+        except Exception as error:
+            self._session.record(error, f"optional: {self._name}.open()", None)
+            return False
+        return True
 
     async def finish(self) -> None:
-        """Write what waits, unless the sink is away."""
+        """Write what waits; drop and count it where the sink is away."""
         self._queue.put_nowait(None)
-        if self._task is not None and self._session.state.startswith("halted"):
-            await cancelled(self._task)
-        elif self._task is not None:
-            await self._task
-            await self._writer.finish()
+        if await self._aside.unless_away(self._task):
+            await self._aside.unless_away(asyncio.create_task(self._writer.finish()))
+        self._session.summary.dropped += self._waiting
 
     async def close(self) -> None:
         """Stop writing and close the sink."""
@@ -179,6 +241,45 @@ class OptionalWriter:
     def result(self) -> Any:
         """Return the sink's result."""
         return self._writer.result()
+
+
+class _Aside:
+    """A session as an optional sink sees it: it notes when that sink is away."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._away = asyncio.Event()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._session, name)
+
+    def circuit(self, part: str) -> Circuit:
+        """Return a circuit that tells us first."""
+        return Circuit(f"optional {part}", self)
+
+    def halted(self, part: str, reason: str) -> None:
+        """Note that it is away."""
+        self._away.set()
+        self._session.halted(part, reason)
+
+    def resumed(self, part: str) -> None:
+        """Note that it is back."""
+        self._away.clear()
+        self._session.resumed(part)
+
+    async def unless_away(self, task: "asyncio.Task[None] | None") -> bool:
+        """Wait for a task, or cancel it when the sink is away; say whether it ended."""
+        if task is None:
+            return False
+        away = asyncio.create_task(self._away.wait())
+        try:
+            await asyncio.wait([task, away], return_when=asyncio.FIRST_COMPLETED)
+            ended = task.done()
+            if ended and (error := task.exception()) is not None:
+                self._session.fail(error)
+        finally:
+            await cancelled(away, None if task.done() else task)
+        return ended
 
 
 class _Nobody:
@@ -202,6 +303,10 @@ class _Nobody:
 NOBODY = _Nobody()
 
 
+@overload
+def optional(sink: Sink[A, R]) -> Sink[A, R]: ...
+@overload
+def optional(sink: Writable[A]) -> Sink[A, Any]: ...
 def optional(sink: Any) -> Sink[Any, Any]:
     """Write to a sink that nobody waits for.
 
@@ -212,7 +317,7 @@ def optional(sink: Any) -> Sink[Any, Any]:
     for it, further ones are dropped and counted (`summary.dropped`).
     Raises TypeError, where it is written, for what is no sink.
     """
-    return Optional(as_sink(sink))
+    return Optional(a_sink("sinks.optional(sink)", sink))
 
 
 class Route(Several):
@@ -255,18 +360,18 @@ class RouteWriter:
         if run.error is not None:
             self._session.failed(run.tokens, run.error, "route", run.values[0])
             return
-        parts: dict[int, tuple[Any, Run[Any]]] = {}
+        parts: dict[int, tuple[Any, list[Any], list[Token]]] = {}
         for value, token in zip(run.values, run.tokens, strict=True):
             try:
                 writer = self._writer(value)
             except Exception as error:
                 self._session.failed([token], error, "route", value)
                 continue
-            _, part = parts.setdefault(id(writer), (writer, Run([], [])))
-            part.values.append(value)
-            part.tokens = [*part.tokens, token]
-        for writer, part in parts.values():
-            await writer.put(part)
+            _, values, tokens = parts.setdefault(id(writer), (writer, [], []))
+            values.append(value)
+            tokens.append(token)
+        for writer, values, tokens in parts.values():
+            await writer.put(Run(values, tokens))
 
     def _writer(self, value: Any) -> Any:
         key = self._route.key(value)
@@ -285,8 +390,7 @@ class RouteWriter:
 
     async def close(self) -> None:
         """Close every sink."""
-        for writer in self._all:
-            await writer.close()
+        await close_all(self._all)
 
     def result(self) -> dict[Any, Any]:
         """Return the sinks' results by key; the default's under None."""
@@ -295,8 +399,8 @@ class RouteWriter:
 
 
 def route(
-    key: Callable[[Any], Hashable], routes: Mapping[Any, Any], default: Any = None
-) -> Sink[Any, dict[Any, Any]]:
+    key: Callable[[A], Hashable], routes: Mapping[Any, Any], default: Any = None
+) -> Sink[A, dict[Any, Any]]:
     """Write every element to the sink that `key(element)` names.
 
     Example:
@@ -308,8 +412,16 @@ def route(
     Raises TypeError or ValueError, where it is written, for settings that can't be meant.
     """
     if not callable(key):
-        raise TypeError(f"sinks.route(key): key must be a function, got {key!r}")
-    if not routes:
-        raise ValueError("sinks.route(routes): must hold at least one sink, got none")
-    table = {name: as_sink(sink) for name, sink in routes.items()}
-    return Route(key, table, None if default is None else as_sink(default))
+        raise TypeError(f"sinks.route(key): key must be a function of one element, got {key!r}")
+    if inspect.iscoroutinefunction(key):
+        raise TypeError(
+            f"sinks.route(key): key must be an ordinary function, got the coroutine function {key!r}; "
+            "use op.map_async before"
+        )
+    if not isinstance(routes, Mapping) or not routes:
+        raise ValueError(
+            f"sinks.route(routes): must map at least one key to a sink, got {routes!r}"
+        )
+    call = "sinks.route(key, routes)"
+    table = {name: a_sink(call, sink) for name, sink in routes.items()}
+    return Route(key, table, None if default is None else a_sink(call, default))

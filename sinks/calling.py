@@ -1,12 +1,14 @@
 """Sinks that hand values on to something else: each, to_queue."""
 
+import asyncio
 import inspect
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from ackflow.streams.core import Sink, Summary
 
 A = TypeVar("A")
+A_contra = TypeVar("A_contra", contravariant=True)
 
 QUEUED = 10_000
 """Messages that `to_queue` lets stand in a memory queue before it waits."""
@@ -33,6 +35,12 @@ class Each(Sink[Any, Summary]):
         return f"each(f={getattr(self.function, '__name__', self.function)!s})"
 
 
+def check_count(call: str, count: object) -> None:
+    """Raise ValueError unless `count` is a whole number from 1 up."""
+    if not isinstance(count, int) or isinstance(count, bool) or count < 1:
+        raise ValueError(f"{call}: must be a whole number from 1 up, got {count!r}")
+
+
 def each(
     f: Callable[[A], Awaitable[object] | object], concurrency: int = 1, idempotent: bool = False
 ) -> Sink[A, Summary]:
@@ -49,11 +57,10 @@ def each(
     Raises ValueError or TypeError, where it is written, for settings that can't be meant.
     """
     if not callable(f):
-        raise TypeError(f"sinks.each(f): f must be a function, got {f!r}")
-    if not isinstance(concurrency, int) or concurrency < 1:
-        raise ValueError(
-            f"sinks.each(concurrency): must be a whole number from 1 up, got {concurrency!r}"
-        )
+        raise TypeError(f"sinks.each(f): f must be a function of one element, got {f!r}")
+    check_count("sinks.each(concurrency)", concurrency)
+    if not isinstance(idempotent, bool):
+        raise TypeError(f"sinks.each(idempotent): must be True or False, got {idempotent!r}")
     return Each(f, concurrency, idempotent)
 
 
@@ -71,12 +78,25 @@ class ToQueue(Sink[Any, Summary]):
             await self.queue.room(QUEUED)
             self.queue.put(*items)
             return None
+        answer: list[Exception | None] = []
         for item in items:
-            await self.queue.put(item)
-        return None
+            try:
+                await self.queue.put(item)
+                answer.append(None)
+            except Exception as error:
+                answer.append(error)
+        return answer
 
 
-def to_queue(queue: Any) -> Sink[Any, Summary]:
+class Queue(Protocol[A_contra]):
+    """An asyncio.Queue or a memory queue."""
+
+    def put(self, item: A_contra, /) -> Awaitable[None] | None:
+        """Append an item, or return what does when there is room."""
+        ...
+
+
+def to_queue(queue: Queue[A]) -> Sink[A, Summary]:
     """Put each element into an asyncio.Queue or a `streams.memory.queue`.
 
     Example:
@@ -84,8 +104,11 @@ def to_queue(queue: Any) -> Sink[Any, Summary]:
 
     Waits where the queue is full (a memory queue: where 10,000 messages are ready).
     Acks: an element is accepted when it is in the queue.
-    Raises TypeError, where it is written, for what has no `put`.
+    Raises TypeError, where it is written, for other kinds of queue.
     """
-    if not hasattr(queue, "put"):
-        raise TypeError(f"sinks.to_queue(queue): queue must have put(), got {queue!r}")
+    if not isinstance(queue, asyncio.Queue) and not hasattr(queue, "room"):
+        raise TypeError(
+            "sinks.to_queue(queue): queue must be an asyncio.Queue or a streams.memory.queue, "
+            f"got {queue!r}; sinks.each(queue.put) takes others"
+        )
     return ToQueue(queue)

@@ -1,11 +1,23 @@
 """Sinks whose result is made of the values: to_list, first, count, fold."""
 
+import inspect
 from collections.abc import Callable, Sequence
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar, overload
 
-from ackflow.streams.core import ACCEPTED, GIVEN_BACK, Run, Session, Sink, Summary, settle
+from ackflow.streams.core import (
+    ACCEPTED,
+    GIVEN_BACK,
+    Pipeline,
+    Run,
+    Session,
+    Sink,
+    Stream,
+    Summary,
+    settle,
+)
 
 A = TypeVar("A")
+D = TypeVar("D")
 R = TypeVar("R")
 
 MANY = 10_000
@@ -70,8 +82,11 @@ class ToList(Fold):
     def result(self, summary: Summary) -> list[Any]:
         return list(self.values)
 
+    def __call__(self, stream: Stream[A]) -> Pipeline[list[A]]:
+        return super().__call__(stream)
 
-def count() -> Sink[Any, int]:
+
+def count() -> Sink[object, int]:
     """Count the values.
 
     Example:
@@ -125,6 +140,11 @@ def fold(f: Callable[[R, A], R], initial: R) -> Sink[A, R]:
     """
     if not callable(f):
         raise TypeError(f"sinks.fold(f): f must be a function of two arguments, got {f!r}")
+    if inspect.iscoroutinefunction(f):
+        raise TypeError(
+            f"sinks.fold(f): f must be an ordinary function, got the coroutine function {f!r}; "
+            "use op.map_async(f) before, or sinks.each(f)"
+        )
     return Folding(f, initial)
 
 
@@ -138,6 +158,16 @@ class First(Sink[Any, Any]):
 
     def writer(self, session: Session, places: bool) -> Any:
         return FirstWriter(session, self.default)
+
+    def __call__(self, stream: Stream[A]) -> Pipeline[A]:
+        return super().__call__(stream)
+
+
+class FirstOr(First, Generic[D]):
+    """Takes the first value, or a default where there is none."""
+
+    def __call__(self, stream: Stream[A]) -> Pipeline[A | D]:  # type: ignore[override]
+        return super().__call__(stream)
 
 
 class FirstWriter:
@@ -175,7 +205,11 @@ class FirstWriter:
         return self._value
 
 
-def first(default: Any = MISSING) -> Sink[A, A]:
+@overload
+def first() -> First: ...
+@overload
+def first(default: D) -> FirstOr[D]: ...
+def first(default: Any = MISSING) -> First:
     """Return the first value and end the stream.
 
     Example:
@@ -184,4 +218,4 @@ def first(default: Any = MISSING) -> Sink[A, A]:
     Acks: accepts that value, and gives back what lies beyond, untouched.
     Raises LookupError when the stream is empty and no `default` was given.
     """
-    return First(default)
+    return FirstOr(default)

@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
 from ackflow.sinks import files
 from ackflow.streams import files as sources
 from ackflow.streams.core import PipelineError, Unavailable
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 LINES = st.text().filter(lambda text: "\n" not in text and not text.endswith("\r"))
 

@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
 from ackflow import operators as op
 from ackflow import sinks, streams
 from ackflow.sinks import sqlite
 from ackflow.streams.core import PipelineError, Unavailable
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 Answer = Any
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from ackflow.streams import files
 from ackflow.streams.core import SourceError
 from ackflow.streams.files.reading import BLOCK_BYTES

@@ -9,10 +9,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 import trustme
+from aiohttp import test_utils, web
+
 from ackflow import sinks
 from ackflow.streams import http
 from ackflow.streams.core import SourceError
-from aiohttp import test_utils, web
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

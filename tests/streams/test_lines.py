@@ -5,11 +5,12 @@ import zlib
 from itertools import pairwise
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
 from ackflow.streams.core import SourceError
 from ackflow.streams.inflate import PIECE_BYTES
 from ackflow.streams.lines import CODINGS, LineReader
-from hypothesis import example, given
-from hypothesis import strategies as st
 
 ENCODINGS = ["utf-8", "utf-16", "utf-16-le", "utf-32", "shift_jis", "gb18030", "iso2022_jp"]
 TEXTS = st.text(st.sampled_from("aé€😀文字\r\n\u2028\x85\x0c\x1c\ufeff "), max_size=30)

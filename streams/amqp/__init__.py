@@ -1,0 +1,7 @@
+"""RabbitMQ queues, and everything else that speaks AMQP 0-9-1, as streams."""
+
+from ackflow.streams.amqp.address import redacted
+from ackflow.streams.amqp.source import deliveries, queue
+from ackflow.streams.amqp.topology import Declare
+
+__all__ = ["Declare", "deliveries", "queue", "redacted"]

@@ -1,0 +1,150 @@
+"""Consumer: opens a channel per epoch for the queues of a source, and watches over it."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+from ackflow.streams.amqp import connections, refusals, topology
+from ackflow.streams.amqp.absence import Absences
+from ackflow.streams.amqp.connections import ANSWER_WITHIN, Link
+from ackflow.streams.amqp.inspection import Inspection
+from ackflow.streams.amqp.line import Line
+from ackflow.streams.amqp.raw import Raw, delivery
+from ackflow.streams.amqp.refusals import Refused
+from ackflow.streams.amqp.settings import Settings
+from ackflow.streams.amqp.topology import NO_STREAMS
+from ackflow.streams.amqp.watchdog import Watchdog
+from ackflow.streams.core import Delivery, Epoch, Session, SourceError
+
+OUTAGE = "what was unacked for long was given back until the outage is over"
+LOOK_AGAIN = 1.0
+"""Seconds between looks at whether an outage is over."""
+
+logger = logging.getLogger("ackflow.amqp")
+
+
+class Consumer:
+    """The broker of a feed: all its queues on one channel, with `prefetch` for each of them.
+
+    One channel, for the tags of an epoch rise by one per channel. RabbitMQ counts prefetch per
+    consumer; one prefetch for the whole channel is refused by quorum queues.
+    """
+
+    def __init__(self, settings: Settings, session: Session, prefetch: int) -> None:
+        many = "s" if len(settings.queues) > 1 else ""
+        self.name = f"amqp queue{many} {', '.join(settings.queues)}"
+        self.start_timeout = settings.start_timeout
+        self.illegal = 0
+        """How many channels the broker ended because of an illegal ack; anything but 0 is a bug."""
+        self._settings = settings
+        self._session = session
+        self._prefetch = prefetch
+        self._tags = {queue: f"ackflow.{number}" for number, queue in enumerate(settings.queues, 1)}
+        self._sources = {tag: queue for queue, tag in self._tags.items()}
+        self._inspection = Inspection(settings.max_body_bytes, settings.policy.deliveries)
+        self._started = self._gave_back = False
+
+    @property
+    def ended(self) -> bool:
+        """A broker on a network never knows."""
+        return False
+
+    def describe(self, raw: Raw) -> Delivery:
+        """Return a raw delivery as a Delivery."""
+        method: Any = raw.delivery
+        return delivery(raw, self._sources[method.consumer_tag])
+
+    async def connect(self, epoch: Epoch[Raw]) -> Line:
+        """Open a channel that consumes; raise SourceError naming what can't be had."""
+        if self._gave_back:
+            await self._outage_over()
+        within = ANSWER_WITHIN if self._started else min(ANSWER_WITHIN, max(1, self.start_timeout))
+        link = await connections.join(self._settings.server, "consuming", within=within)
+        try:
+            channel = await link.channel()
+        except BaseException:
+            await link.leave()
+            raise
+        line = Line(self.name, link, channel, lambda raws: self._deliver(epoch, raws))
+        line.lost.add_done_callback(lambda _: self._lost(line))
+        try:
+            async with asyncio.timeout(ANSWER_WITHIN):
+                with refusals.answers(self.name):
+                    await channel.basic_qos(prefetch_count=self._prefetch)
+                await self._consume_all(line, link)
+        except BaseException:
+            await line.close()
+            raise
+        self._watch(line, epoch)
+        line.begin()
+        self._started = True
+        return line
+
+    # -- consuming --------------------------------------------------------------------------------
+
+    async def _consume_all(self, line: Line, link: Link) -> None:
+        """Consume from every queue. Once started, those that are gone do not stop the others."""
+        absences = Absences(self.name, line, lambda queue: self._consume(line, link, queue))
+        line.goes_on = absences.goes_on
+        errors: list[SourceError] = []
+        for queue in self._settings.queues:
+            try:
+                await self._consume(line, link, queue)
+            except Refused as error:
+                errors.append(error)
+                if not self._started or len(errors) == len(self._settings.queues):
+                    raise
+                absences.add(queue, error)
+
+    async def _consume(self, line: Line, link: Link, queue: str) -> None:
+        settings = self._settings
+        await topology.prepare(link, [queue], settings.declare, settings.retry_queue)
+        # With x-priority always, for a stream refuses it: no other sign tells one before it delivers.
+        arguments = {"x-priority": settings.priority, **settings.consumer_arguments}
+        try:
+            await line.consume(queue, self._tags[queue], arguments)
+        except Refused as error:
+            if "rabbit_stream_queue" in str(error):
+                raise Refused(f"queue {queue!r} is of type stream; {NO_STREAMS}") from error
+            raise
+
+    def _deliver(self, epoch: Epoch[Raw], raws: Sequence[Raw]) -> None:
+        if not epoch.closed:
+            epoch.deliver(raws, self._inspection.refuse(raws))
+
+    # -- watching ---------------------------------------------------------------------------------
+
+    def _watch(self, line: Line, epoch: Epoch[Raw]) -> None:
+        if self._settings.consumer_timeout is None:
+            return
+        watchdog = Watchdog(
+            self.name,
+            self._settings.consumer_timeout,
+            oldest=lambda: epoch.oldest,
+            halted=lambda: self._session.state.startswith("halted"),
+            give_back=lambda reason: self._give_back(line, reason),
+        )
+        line.lost.add_done_callback(lambda _: watchdog.stop())
+
+    def _give_back(self, line: Line, reason: str) -> None:
+        self._gave_back = True
+        line.give_up(reason)
+
+    async def _outage_over(self) -> None:
+        """Wait until no other part of the pipeline is halted: taking messages would be for nothing."""
+        self._session.halted(self.name, OUTAGE)
+        while self._others_halted():  # noqa: ASYNC110 a session has no event for this
+            await asyncio.sleep(LOOK_AGAIN)
+        self._gave_back = False
+
+    def _others_halted(self) -> bool:
+        """Say whether a part is halted that does not itself wait for the end of an outage."""
+        state = self._session.state
+        return state.startswith("halted") and not all(
+            part.endswith(OUTAGE) for part in state.split("; ")
+        )
+
+    def _lost(self, line: Line) -> None:
+        if line.illegal:
+            self.illegal += 1

@@ -1,0 +1,35 @@
+"""Inspection: which deliveries are refused before anybody works on them."""
+
+from collections.abc import Sequence
+
+from ackflow.streams.amqp.raw import Raw, delivery_count
+from ackflow.streams.core import Reject
+
+
+class Inspection:
+    """Refuses bodies that are too large and messages that seem to kill whoever works on them."""
+
+    def __init__(self, max_body_bytes: int, deliveries: int) -> None:
+        self._max_body_bytes = max_body_bytes
+        self._deliveries = deliveries
+
+    def refuse(self, raws: Sequence[Raw]) -> dict[int, Exception]:
+        """Return the errors of those that are refused, by position."""
+        refused: dict[int, Exception] = {}
+        for position, raw in enumerate(raws):
+            if len(raw.body) > self._max_body_bytes:
+                refused[position] = self._too_large(len(raw.body))
+            elif raw.delivery.redelivered and delivery_count(raw) >= self._deliveries:  # type: ignore[union-attr]
+                refused[position] = self._too_often(delivery_count(raw))
+        return refused
+
+    def _too_large(self, size: int) -> Reject:
+        return Reject(
+            f"a body of {size:,} bytes is over max_body_bytes={self._max_body_bytes:,} of its source"
+        )
+
+    def _too_often(self, count: int) -> Reject:
+        return Reject(
+            f"handed out {count} times before without being settled (deliveries={self._deliveries}): "
+            "does working on it end the process?"
+        )

@@ -1,0 +1,207 @@
+"""Line: one aiormq channel that consumes, from its first delivery to its end: one epoch."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from ackflow.streams.amqp import refusals
+from ackflow.streams.amqp.connections import ANSWER_WITHIN, Link, shortly
+from ackflow.streams.amqp.pace import Pace
+from ackflow.streams.amqp.raw import Raw
+from ackflow.streams.core import Frame, Verb, describe
+
+if TYPE_CHECKING:
+    from aiormq.channel import Channel
+    from pamqp.commands import Basic
+
+logger = logging.getLogger("ackflow.amqp")
+
+
+class Line:
+    """One channel's consumers: hands their deliveries on in runs, and sends frames back.
+
+    `lost` is done when the channel is gone or was given up, and never raises. aiormq's own `closing`
+    holds a different error or none for each way to end, CancelledError among them.
+    """
+
+    def __init__(
+        self, name: str, link: Link, channel: "Channel", deliver: Callable[[list[Raw]], None]
+    ) -> None:
+        self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.reason = ""
+        """Why it was lost."""
+        self.illegal = False
+        """Whether the broker ended it because of an ack for a tag it did not hold open."""
+        self._name = name
+        self._link = link
+        self._channel = channel
+        self._deliver = deliver
+        self._consumers: dict[str, str] = {}
+        self._arrived: list[Raw] = []
+        self._last_tag = 0
+        self._begun = self._scheduled = self._closing = False
+        self._writing: asyncio.Task[None] | None = None
+        self._cancelling: asyncio.Task[None] | None = None
+        self._pace = Pace()
+        self.goes_on: Callable[[str], bool] = lambda queue: False
+        """Asked when the broker ends one queue's consumer: whether to go on without it."""
+        channel.closing.add_done_callback(self._ended)
+        channel.on_consumer_cancel_callbacks.add(self._on_cancel)
+
+    # -- deliveries in ----------------------------------------------------------------------------
+
+    @property
+    def queues(self) -> list[str]:
+        """The queues it consumes from."""
+        return list(self._consumers.values())
+
+    async def consume(self, queue: str, tag: str, arguments: dict[str, Any]) -> None:
+        """Begin to consume from a queue; raise Refused where that is not possible."""
+        with refusals.answers(f"consuming from queue {queue!r}"):
+            await self._channel.basic_consume(
+                queue, self._on_message, consumer_tag=tag, arguments=arguments
+            )
+            self._consumers[tag] = queue
+            if self._cancelling is not None:
+                await self._channel.basic_cancel(tag, timeout=ANSWER_WITHIN)
+
+    def begin(self) -> None:
+        """Hand on what arrives from now on, and what arrived before."""
+        self._begun = True
+        self._hand_on()
+
+    async def _on_message(self, message: Raw) -> None:
+        """Collect a delivery. An exception here would be aiormq's to log, and the delivery's loss."""
+        tag = message.delivery.delivery_tag  # type: ignore[union-attr]
+        self._last_tag += 1
+        if tag != self._last_tag:
+            self.give_up(f"delivery tag {tag} came where {self._last_tag} was expected")
+            return
+        self._arrived.append(message)
+        if not self._scheduled:
+            self._scheduled = True
+            asyncio.get_running_loop().call_soon(self._hand_on)
+
+    def _hand_on(self) -> None:
+        """Hand on all that arrived in this turn of the loop as one run."""
+        self._scheduled = False
+        if not self._arrived or not self._begun or self.lost.done():
+            return
+        arrived, self._arrived = self._arrived, []
+        try:
+            self._deliver(arrived)
+        except Exception as error:
+            logger.exception("%s: deliveries could not be taken in", self._name)
+            self.give_up(describe(error))
+
+    # -- frames out -------------------------------------------------------------------------------
+
+    async def send(self, frames: Sequence[Frame]) -> None:
+        """Send frames in order; raise ConnectionError when the channel ends first.
+
+        Writing goes on when the caller is cancelled: its ledger has forgotten these frames already.
+        """
+        await self._written()
+        self._pace.sent(len(frames))
+        self._writing = asyncio.create_task(self._write(frames), name=f"{self._name}: acks")
+        await self._written()
+
+    async def _written(self) -> None:
+        """Wait until nothing is being written. aiormq's writes hang for ever on a cut connection."""
+        writing = self._writing
+        if writing is None:
+            return
+        await asyncio.wait(
+            [writing, self.lost], timeout=ANSWER_WITHIN, return_when=asyncio.FIRST_COMPLETED
+        )
+        self._writing = None
+        if not writing.done():
+            writing.cancel()
+            self.give_up("the broker takes nothing more")
+            raise ConnectionError(f"{self._name}: the channel ended: {self.reason}")
+        if (error := writing.exception()) is not None:
+            raise ConnectionError(f"{self._name}: {describe(error)}") from error
+
+    async def _write(self, frames: Sequence[Frame]) -> None:
+        channel = self._channel
+        for verb, tag, multiple in frames:
+            match verb:
+                case Verb.ACK:
+                    await channel.basic_ack(tag, multiple=multiple, wait=False)
+                case Verb.REJECT:
+                    await channel.basic_reject(tag, requeue=False, wait=False)
+                case Verb.RETURN_FAILED:
+                    await channel.basic_reject(tag, requeue=True, wait=False)
+                case Verb.RETURN_UNTOUCHED:
+                    await channel.basic_nack(tag, requeue=True, wait=False)
+
+    # -- the end ----------------------------------------------------------------------------------
+
+    async def cancel(self) -> None:
+        """Ask for no more deliveries; those on their way are handed on before this returns.
+
+        Goes on when the caller is cancelled, and may be called again to wait for its end.
+        """
+        if self._cancelling is None:
+            self._cancelling = asyncio.create_task(self._cancel(), name=f"{self._name}: cancel")
+        await asyncio.wait([self._cancelling, self.lost], return_when=asyncio.FIRST_COMPLETED)
+
+    async def _cancel(self) -> None:
+        self.goes_on = lambda queue: True
+        for tag in list(self._consumers):
+            try:
+                await self._channel.basic_cancel(tag, timeout=ANSWER_WITHIN)
+            except Exception as error:
+                logger.info("%s: no answer to basic.cancel: %s", self._name, describe(error))
+        self._consumers.clear()
+        self._hand_on()
+
+    async def close(self) -> None:
+        """Close the channel: the broker has then taken in every frame sent before.
+
+        What is unacked then goes back by basic.nack first, for the end of a channel would count
+        toward the delivery limit of a quorum queue.
+        """
+        self._closing = True
+        try:
+            await shortly(self._close())
+        finally:
+            self._lose("closed")
+            await self._link.leave()
+
+    async def _close(self) -> None:
+        with suppress(ConnectionError):
+            await self._written()
+        if not self._channel.is_closed:
+            await asyncio.sleep(self._pace.pause())
+            await self._channel.basic_nack(0, multiple=True, wait=False)
+        await self._channel.close()
+
+    def give_up(self, reason: str) -> None:
+        """End the epoch from this side: all that is unacked goes back to the queue."""
+        if not self.lost.done():
+            logger.warning("%s: the channel is given up: %s", self._name, reason)
+        self._lose(reason)
+
+    def _lose(self, reason: str) -> None:
+        if not self.lost.done():
+            self.reason = reason
+            self._arrived.clear()
+            self.lost.set_result(None)
+
+    async def _on_cancel(self, frame: "Basic.Cancel") -> None:
+        queue = self._consumers.pop(frame.consumer_tag or "", "")
+        if not self.goes_on(queue):
+            self.give_up(f"the broker ended the consumer of queue {queue!r}: was it deleted?")
+
+    def _ended(self, closing: "asyncio.Future[Any]") -> None:
+        error = None if closing.cancelled() else closing.exception()
+        if self._closing or self.lost.done():
+            return
+        text = str(error.args[-1] if error is not None and error.args else error)
+        self.illegal = text.startswith("PRECONDITION_FAILED - unknown delivery tag")
+        level = logging.ERROR if self.illegal else logging.WARNING
+        logger.log(level, "%s: the channel was lost: %s", self._name, text)
+        self._lose(text)

@@ -1,0 +1,50 @@
+"""Publishing: what sinks that publish have in common."""
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+from ackflow.streams.amqp.outgoing import Outgoing
+from ackflow.streams.amqp.publisher import Publisher
+from ackflow.streams.amqp.server import Server
+from ackflow.streams.core import Message, Sink, Summary
+
+A = TypeVar("A")
+
+WRITES = 8
+"""Writes in flight, so that the window stays full while some wait for their last confirm."""
+
+
+class Publishing(Sink[A, Summary]):
+    """Publishes elements, or the members of chunks, and accepts each once it is confirmed."""
+
+    concurrency = WRITES
+    idempotent = False
+
+    def __init__(self, server: Server, *, exchange: str = "", window: int = 512) -> None:
+        self.server = server
+        self.exchange = exchange
+        self.window = window
+        self.max_items = max(1, window // WRITES)
+        self._publisher: Publisher | None = None
+
+    @abstractmethod
+    def encode(self, value: Any) -> Outgoing:
+        """Return what is to be published; an exception is that message's failure."""
+
+    async def open(self) -> None:
+        """Connect, and check that the exchange exists."""
+        if self._publisher is None:
+            self._publisher = Publisher(self.name, self.server, self.window)
+        await self._publisher.open(self.exchange)
+
+    async def write_messages(self, messages: Sequence[Message[Any]]) -> None:
+        """Publish what is not settled yet; settle each message by the broker's verdict on it."""
+        assert self._publisher is not None
+        members = [member for message in messages for member in message.members]
+        await self._publisher.publish(members, self.encode)
+
+    async def close(self) -> None:
+        """Close the channel."""
+        if self._publisher is not None:
+            await self._publisher.close()

@@ -1,0 +1,69 @@
+"""Raw deliveries as aiormq hands them out, and what they mean to this library."""
+
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from ackflow.streams.core import Delivery
+
+if TYPE_CHECKING:
+    from aiormq.abc import DeliveredMessage
+
+Raw: TypeAlias = "DeliveredMessage"
+
+PROPERTIES = {
+    "content_type": "content_type",
+    "content_encoding": "content_encoding",
+    "delivery_mode": "delivery_mode",
+    "priority": "priority",
+    "correlation_id": "correlation_id",
+    "reply_to": "reply_to",
+    "expiration": "expiration",
+    "message_id": "message_id",
+    "timestamp": "timestamp",
+    "type": "message_type",
+    "user_id": "user_id",
+    "app_id": "app_id",
+}
+"""The properties of AMQP 0-9-1, section 1.8.3, with _ for -, and their names in pamqp."""
+DELIVERY_COUNT = "x-delivery-count"
+"""A quorum queue's header: how often a message was handed out before. Since RabbitMQ 4.3 those that
+were returned by basic.nack do not count: https://www.rabbitmq.com/docs/4.3/nack"""
+
+
+def body(raw: Raw) -> bytes:
+    """Return the body of a raw delivery."""
+    return raw.body
+
+
+def delivery(raw: Raw, source: str) -> Delivery:
+    """Return a raw delivery from queue `source` as a Delivery."""
+    given: Any = raw.header.properties
+    method: Any = raw.delivery
+    properties: dict[str, Any] = {}
+    for name, attribute in PROPERTIES.items():
+        value = getattr(given, attribute)
+        if value not in (None, ""):
+            properties[name] = value
+    if "expiration" in properties:
+        properties["expiration"] = _seconds(properties["expiration"])
+    return Delivery(
+        body=raw.body,
+        properties=properties,
+        headers=dict(given.headers or {}),
+        exchange=method.exchange,
+        routing_key=method.routing_key,
+        redelivered=method.redelivered,
+        delivery_count=delivery_count(raw),
+        source=source,
+    )
+
+
+def delivery_count(raw: Raw) -> int:
+    """Return how often a delivery was handed out before; 0 where its queue does not count."""
+    headers: Any = raw.header.properties.headers
+    count = headers.get(DELIVERY_COUNT) if headers else None
+    return count if isinstance(count, int) else 0
+
+
+def _seconds(expiration: str) -> float | str:
+    """Return an expiration, milliseconds in digits, in seconds."""
+    return int(expiration) / 1000 if expiration.isdecimal() else expiration
