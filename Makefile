@@ -35,7 +35,7 @@ check: $(LISTING)  ## ruff, mypy --strict, pyright, tests
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy -p ackflow.streams -p ackflow.operators -p ackflow.sinks
 	$(BIN)/mypy examples tests/servers tests/typing benchmarks
-	$(BIN)/pyright
+	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/python -m pytest
 
 servers: $(LISTING)  ## RabbitMQ on port 5672 and Elasticsearch on port 9200, for trying things out

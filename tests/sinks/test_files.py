@@ -1,7 +1,5 @@
 """sinks.files.lines: what it writes is what streams.files.lines reads."""
 
-# ruff: noqa: ASYNC240  # looking at small files blocks nobody in a test
-
 import asyncio
 import os
 import resource

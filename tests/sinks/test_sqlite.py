@@ -1,7 +1,5 @@
 """sinks.sqlite.insert on real databases: what is stored, what fails alone, what halts."""
 
-# ruff: noqa: ASYNC240  # looking at small files blocks nobody in a test
-
 import asyncio
 import sqlite3
 from collections.abc import Iterator

@@ -1,5 +1,6 @@
 """What can't be had is an error at start that names it, and never shows a password."""
 
+import os
 import tempfile
 import traceback
 from collections.abc import Callable
@@ -113,7 +114,7 @@ async def test_a_client_certificate_is_shown_to_a_broker_that_asks_for_one(
     make_rabbitmq: Callable[..., RabbitMQ], tmp_path: Path
 ) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        Path(folder).chmod(0o755)
+        os.chmod(folder, 0o755)
         clients = trustme.CA()
         clients.cert_pem.write_to_path(f"{folder}/clients.pem")
         mine = clients.issue_cert("ana@example.org")
