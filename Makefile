@@ -35,7 +35,8 @@ check: $(LISTING)  ## ruff, mypy --strict, pyright, tests
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy -p ackflow.streams -p ackflow.operators -p ackflow.sinks
 	$(BIN)/mypy examples tests/servers tests/typing benchmarks
-	$(BIN)/pyright --pythonpath $(BIN)/python
+	# The package by its import names: by its folders every module would be there twice.
+	$(BIN)/pyright --pythonpath $(BIN)/python build/__editable__.*/ackflow examples tests/typing
 	$(BIN)/python -m pytest
 
 servers: $(LISTING)  ## RabbitMQ on port 5672 and Elasticsearch on port 9200, for trying things out

@@ -40,8 +40,8 @@ class Chunk(Stage):
     def shape(self, before: Shape) -> Shape:
         return (*before, self.size)
 
-    def places(self, before: bool) -> bool:
-        return True
+    def places(self, before: int) -> int:
+        return before + 1
 
     def runs(self, context: Context, *inputs: AsyncIterator[Run[Any]]) -> AsyncGenerator[Run[Any]]:
         return _Chunker(self, context, inputs[0]).runs()

@@ -49,8 +49,8 @@ class MapAsync(Stage):
             settings["ordered"] = False
         return settings if self.timeout is None else {**settings, "timeout": self.timeout}
 
-    def places(self, before: bool) -> bool:
-        return False
+    def places(self, before: int) -> int:
+        return 0
 
     def runs(self, context: Context, *inputs: AsyncIterator[Run[Any]]) -> AsyncGenerator[Run[Any]]:
         return _Calls(self, context, inputs[0]).runs()
@@ -64,8 +64,9 @@ async def within(function: AsyncFunction, value: Any, timeout: float | None) -> 
             f"op.map_async(f): {name(function)} must return an awaitable, got {awaitable!r:.100}; "
             "use op.map for an ordinary function"
         )
+    scope = asyncio.timeout(timeout)
     try:
-        async with asyncio.timeout(timeout) as scope:
+        async with scope:
             return await awaitable
     except TimeoutError as error:
         if not scope.expired():

@@ -31,8 +31,8 @@ class Custom(Stage):
         bound = inspect.signature(self.function).bind(None, *self._args, **self._options)
         return dict(list(bound.arguments.items())[1:])
 
-    def places(self, before: bool) -> bool:
-        return False
+    def places(self, before: int) -> int:
+        return 0
 
     async def runs(
         self, context: Context, *inputs: AsyncIterator[Run[Any]]
@@ -58,7 +58,7 @@ class Custom(Stage):
                     context.session.failed(run.tokens, run.error, repr(self), run.values[0])
                     continue
                 for value, token in zip(run.values, run.tokens, strict=True):
-                    yield Message(value, token, context.session, repr(self), context.places)
+                    yield Message(value, token, context.session, repr(self), context.places > 0)
         finally:
             await close(upstream)
 

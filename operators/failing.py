@@ -96,13 +96,14 @@ class Retrying:
     """How to try again: how often, with which waits, after which errors."""
 
     def __init__(self, attempts: Any, wait: Wait | None, on: Any) -> None:
-        self._stop = attempts if callable(attempts) else None
-        if self._stop is None:
+        if not callable(attempts):
             check_count("op.retry(attempts)", attempts, 1)
         check_wait("op.retry(wait)", wait)
         if not callable(on) or isinstance(on, type):
             check_types("op.retry(on)", on)
-        self._attempts = attempts
+        self._stop: Callable[[RetryState], object] = (
+            attempts if callable(attempts) else lambda state: state.attempt_number >= attempts
+        )
         self.wait = wait or exponential()
         self._on = on
 
@@ -125,10 +126,7 @@ class Retrying:
 
     def again(self, error: Exception, state: RetryState) -> bool:
         """Say whether to try again after an error."""
-        if self._stop is not None:
-            ended = bool(self._stop(state))
-        else:
-            ended = state.attempt_number >= self._attempts
+        ended = bool(self._stop(state))
         if isinstance(self._on, type | tuple):
             return not ended and isinstance(error, self._on)
         return not ended and bool(self._on(state))

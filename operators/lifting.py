@@ -81,8 +81,8 @@ class Lift(Stage):
     def settings(self) -> dict[str, Any]:
         return {**{f"_{i}": arg for i, arg in enumerate(self._args)}, **self._options}
 
-    def places(self, before: bool) -> bool:
-        return False
+    def places(self, before: int) -> int:
+        return 0
 
     def runs(self, context: Context, *inputs: AsyncIterator[Run[Any]]) -> AsyncGenerator[Run[Any]]:
         return _Lockstep(self, context, inputs[0]).runs()
@@ -199,7 +199,7 @@ UNTRACKED = _Untracked()
 
 def operator_name(operator: object) -> str:
     """Return the name of one of aiostream's operators."""
-    return type(operator).__name__ if not hasattr(operator, "__name__") else operator.__name__
+    return str(getattr(operator, "__name__", type(operator).__name__))
 
 
 def lift(operator: Any, *args: Any, **options: Any) -> Operator[Any, Any]:

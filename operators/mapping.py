@@ -33,8 +33,8 @@ class Map(Step):
     def settings(self) -> dict[str, Any]:
         return {"f": self.function}
 
-    def places(self, before: bool) -> bool:
-        return False
+    def places(self, before: int) -> int:
+        return 0
 
     def bind(self, context: Context) -> Callable[[Run[Any]], Run[Any]]:
         function = self.function
@@ -70,6 +70,9 @@ class MapChunk(Step):
     @property
     def settings(self) -> dict[str, Any]:
         return {"f": self.function}
+
+    def places(self, before: int) -> int:
+        return min(before, 1)
 
     def bind(self, context: Context) -> Callable[[Run[Any]], Run[Any]]:
         def apply(run: Run[Any]) -> Run[Any]:
@@ -117,7 +120,7 @@ class MapChunk(Step):
         self, context: Context, before: Sequence[Any], chunk: list[Any], token: Token
     ) -> tuple[list[Any], Token]:
         """Return the entries of a chunk that are no failures, having settled those that are."""
-        members = member_tokens(chunk, token, places=context.places)
+        members = member_tokens(chunk, token, places=context.places > 0)
         good: list[Any] = []
         kept: list[Token] = []
         for value, entry, member in zip(before, chunk, members, strict=True):
@@ -206,8 +209,8 @@ class Flatten(Step):
     def shape(self, before: Shape) -> Shape:
         return before[:-1]
 
-    def places(self, before: bool) -> bool:
-        return False
+    def places(self, before: int) -> int:
+        return max(0, before - 1)
 
     def bind(self, context: Context) -> Callable[[Run[Any]], Run[Any]]:
         def apply(run: Run[Any]) -> Run[Any]:
@@ -219,7 +222,7 @@ class Flatten(Step):
                 except Exception as error:
                     raise Interrupted(error, Run(values, tokens), position) from None
                 values += members
-                tokens += member_tokens(members, token, places=context.places)
+                tokens += member_tokens(members, token, places=context.places > 0)
             return Run(values, tokens)
 
         return apply

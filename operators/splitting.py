@@ -50,8 +50,8 @@ class FlatMap(Stage):
     def settings(self) -> dict[str, Any]:
         return {"f": self.function}
 
-    def places(self, before: bool) -> bool:
-        return False
+    def places(self, before: int) -> int:
+        return 0
 
     async def runs(
         self, context: Context, *inputs: AsyncIterator[Run[Any]]

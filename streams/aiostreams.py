@@ -10,5 +10,6 @@ def register(stream: type) -> None:
 
     Virtual, because inheriting brings an `__await__` that drains and an `__or__` that mypy can't narrow.
     """
-    ABCMeta.register(aiostream.Stream, stream)
+    kind: ABCMeta = aiostream.Stream
+    kind.register(stream)
     stream.stream = aiostream.streamcontext  # type: ignore[attr-defined]

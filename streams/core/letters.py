@@ -6,7 +6,7 @@ comes again.
 
 import asyncio
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -101,10 +101,8 @@ def cause_headers(cause: Exception, source: str) -> dict[str, Any]:
         "x-ackflow-source": source,
         "x-ackflow-time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }
-    own: Any = getattr(cause, "headers", None)
-    if callable(own):
-        headers.update(own())
-    return headers
+    own: Callable[[], Mapping[str, Any]] | None = getattr(cause, "headers", None)
+    return {**headers, **own()} if callable(own) else headers
 
 
 class _Letter:

@@ -73,8 +73,8 @@ class Message(Generic[A]):
 
     def token(self) -> Token:
         """Take the token out, for whoever settles it from now on."""
-        if self._members is not None:
-            raise AlreadySettled(f"message with the value {self.value!r:.100} was taken apart")
+        if self.settled:
+            raise AlreadySettled(f"message with the value {self.value!r:.100} was handed on twice")
         self.settled = True
         return self._token
 

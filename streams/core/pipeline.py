@@ -165,7 +165,7 @@ class Handle(Generic[R_co]):
 
     async def _main(self) -> R_co:
         session, pipeline = self._session, self._pipeline
-        writer = pipeline.sink.writer(session, pipeline.stream.places)
+        writer = pipeline.sink.writer(session, pipeline.stream.places > 0)
         runs = pipeline.stream.attach(session, (pipeline.sink,))
         abort = False
         try:

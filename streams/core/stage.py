@@ -25,8 +25,8 @@ class Context:
     session: "Session"
     caught: bool
     """Whether a `catch` further down takes the failures of this stage."""
-    places: bool
-    """Whether the elements that come in are chunks whose entries are still their members."""
+    places: int
+    """How many chunks within chunks the elements are whose entries are still their members."""
 
 
 class Stage:
@@ -51,8 +51,8 @@ class Stage:
         """Return the shape of the elements that leave, given that of those that come."""
         return before
 
-    def places(self, before: bool) -> bool:
-        """Say whether chunks that leave still have their members at their places."""
+    def places(self, before: int) -> int:
+        """Say how deep the chunks that leave still have their members at their places."""
         return before
 
     def runs(self, context: Context, *inputs: AsyncIterator[Run[Any]]) -> AsyncGenerator[Run[Any]]:

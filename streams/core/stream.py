@@ -63,9 +63,9 @@ class Stream(Generic[A_co]):
         return self.stage.shape(self.inputs[0].shape if self.inputs else ())
 
     @property
-    def places(self) -> bool:
-        """Whether elements are chunks whose entries are still their members."""
-        return self.stage.places(all(i.places for i in self.inputs) if self.inputs else False)
+    def places(self) -> int:
+        """How many chunks within chunks elements are whose entries are still their members."""
+        return self.stage.places(min((stream.places for stream in self.inputs), default=0))
 
     def paths(self, below: tuple[Any, ...] = ()) -> Iterator[tuple[Source, tuple[Any, ...]]]:
         """Yield every source with the stages behind it, nearest first."""
@@ -112,7 +112,7 @@ class Stream(Generic[A_co]):
         return Fused(session, steps, contexts).runs(stream.attach(session, below))
 
     def _context(self, session: Session, below: tuple[Any, ...]) -> Context:
-        places = all(stream.places for stream in self.inputs)
+        places = min(stream.places for stream in self.inputs)
         for stage in below:
             if getattr(stage, "catches", False):
                 return Context(session, True, places)

@@ -592,6 +592,19 @@ async def test_prefetch_is_derived_from_what_the_stages_hold() -> None:
     await handle.abort()
 
 
+async def test_chunks_within_chunks_give_every_member_its_own_delivery_back() -> None:
+    def work(value: int) -> int:
+        if value == 3:
+            raise ValueError("three")
+        return value
+
+    queue = closed_queue(range(8), prefetch=20, dead_letter=(dead := sinks.to_list()))
+    nested = op.chunk(2) | op.chunk(2) | op.flatten() | op.flatten()
+    values = await (queue | nested | op.map(work) | sinks.to_list())
+    assert values == [0, 1, 2, 4, 5, 6, 7]
+    assert [letter.body for letter in dead.values] == [3]
+
+
 async def test_a_list_that_is_one_unit_fails_by_the_first_error_among_its_entries() -> None:
     class Picky:
         async def write(self, items: Any) -> list[Exception | None]:

@@ -89,7 +89,7 @@ async def test_a_broker_that_restarts_is_come_back_to(
 
     assert len(sink.items) - len(bodies) <= 100
     assert summary.reconnects == 1
-    assert sum((await asyncio.to_thread(own_rabbitmq.list_queues))["words"]) == 0
+    assert await ready(url, "words") == 0
     no_illegal_acks(caplog)
 
 
