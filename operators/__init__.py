@@ -6,13 +6,14 @@ if __name__ != "ackflow.operators":
         "with ackflow installed (pip install -e . --config-settings editable_mode=strict)"
     )
 
+from ackflow.operators.catching import catch
 from ackflow.operators.chunking import chunk
 from ackflow.operators.concurrent import map_async
 from ackflow.operators.custom import operator, pipe
-from ackflow.operators.failing import catch, retry
 from ackflow.operators.lifting import lift
 from ackflow.operators.mapping import flatten, map, map_chunk, tap, unchunk
 from ackflow.operators.merging import concat, merge
+from ackflow.operators.retrying import retry
 from ackflow.operators.selecting import filter, skip, take
 from ackflow.operators.splitting import flat_map
 

@@ -9,9 +9,11 @@ if __name__ != "ackflow.sinks":
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from ackflow.sinks.branching import optional, route, tee
 from ackflow.sinks.calling import each, to_queue
 from ackflow.sinks.collecting import count, first, fold, to_list
+from ackflow.sinks.optionally import optional
+from ackflow.sinks.routing import route
+from ackflow.sinks.teeing import tee
 
 __all__ = [
     "amqp",

@@ -33,7 +33,7 @@ from ackflow.streams.core.policy import PERMANENT, FailurePolicy, RetryState, Wa
 from ackflow.streams.core.pulling import END, Pull, close
 from ackflow.streams.core.run import Run, concatenate
 from ackflow.streams.core.session import Session, cancelled
-from ackflow.streams.core.sink import Sink, as_sink
+from ackflow.streams.core.sink import Sink, Writable, as_sink
 from ackflow.streams.core.slicing import Concat, Slice
 from ackflow.streams.core.stage import (
     Context,
@@ -120,6 +120,7 @@ __all__ = [
     "Verb",
     "Verdict",
     "Wait",
+    "Writable",
     "Writer",
     "as_sink",
     "cancelled",

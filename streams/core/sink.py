@@ -87,7 +87,7 @@ class Sink(Generic[A_contra, R_co]):
 class Writable(Protocol[A_contra]):
     """A user's own sink: what `stream | sink` takes without a base class."""
 
-    async def write(self, items: Sequence[A_contra]) -> Sequence[Exception | None] | None:
+    async def write(self, items: Sequence[A_contra], /) -> Sequence[Exception | None] | None:
         """Write elements; return None, or one entry per element or per member of a chunk."""
         ...
 

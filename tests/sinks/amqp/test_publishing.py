@@ -324,7 +324,7 @@ async def test_a_memory_alarm_halts_publishing_but_no_ack(own_rabbitmq: RabbitMQ
     copying = streams.amqp.queue("from", url=url, prefetch=100)
     run = (copying | amqp.publish(url, routing_key="to")).start()
     await eventually(lambda: "blocks publishers" in run.state)
-    assert (await asyncio.to_thread(own_rabbitmq.list_queues))["from"][0] == 200
+    assert await ready(url, "from") == 200
     sink = Collect()
     await (streams.amqp.queue("from", url=url, prefetch=10, until_idle=0.5) | sink)
     assert len(sink.items) == 200
