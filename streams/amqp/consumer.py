@@ -35,6 +35,8 @@ class Consumer:
         many = "s" if len(settings.queues) > 1 else ""
         self.name = f"amqp queue{many} {', '.join(settings.queues)}"
         self.start_timeout = settings.start_timeout
+        timeout = settings.consumer_timeout
+        self.patience = None if timeout is None else timeout / 2
         self.illegal = 0
         """How many channels the broker ended because of an illegal ack; anything but 0 is a bug."""
         self._settings = settings
@@ -122,7 +124,7 @@ class Consumer:
             self.name,
             self._settings.consumer_timeout,
             oldest=lambda: epoch.oldest,
-            halted=lambda: self._session.state.startswith("halted"),
+            halted=lambda: bool(self._session.halts),
             give_back=lambda reason: self._give_back(line, reason),
         )
         line.lost.add_done_callback(lambda _: watchdog.stop())

@@ -114,16 +114,23 @@ class Publisher:
             message.fail(error)
             return
         alone = message in self._suspects
-        while len(outlet.pending) >= (1 if alone else self._window):
-            await self._patiently(outlet, [outlet.room()])
-        while (namesake := outlet.namesake(outgoing)) is not None:
-            await self._patiently(outlet, [namesake])
+        await self._room(outlet, outgoing, 1 if alone else self._window)
         if outlet.lost.done():
             return
         outlet.publish(message, outgoing)
         if alone:
             await self._confirmed(outlet, [message])
             self._suspects.discard(message)
+
+    async def _room(self, outlet: Outlet, outgoing: Outgoing, window: int) -> None:
+        """Wait until a message may be sent, or the channel is lost."""
+        while not outlet.lost.done():
+            if (namesake := outlet.namesake(outgoing)) is not None:
+                await self._patiently(outlet, [namesake])
+            elif len(outlet.pending) >= window:
+                await self._patiently(outlet, [outlet.room()])
+            else:
+                return
 
     def _fitting(self, outlet: Outlet, outgoing: Outgoing) -> Outgoing:
         if outlet.fits(outgoing):
@@ -158,12 +165,12 @@ class Publisher:
     async def _bury(self, outlet: Outlet) -> None:
         """Make of a lost channel what it means for the messages that were under way."""
         await asyncio.wait([outlet.lost], timeout=connections.CLOSE_WITHIN)
+        if not outlet.lost.done():
+            await self.close()
         if outlet.pending:
             await asyncio.wait(outlet.pending.values())
         victims = [message for message in outlet.victims if not message.settled]
         outlet.victims.clear()
-        if not outlet.lost.done():
-            await self.close()
         if not outlet.refusal:
             raise Unavailable(f"{self._name}: the connection was lost: {outlet.reason}")
         if len(victims) == 1:

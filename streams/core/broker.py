@@ -38,6 +38,8 @@ class Broker(Protocol[Raw]):
     name: str
     start_timeout: float
     """Seconds until a first connection that can't be made is an error."""
+    patience: float | None
+    """Seconds that a delivery may be held at most; None for as long as it takes."""
 
     @property
     def ended(self) -> bool:

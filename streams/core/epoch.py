@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 Raw = TypeVar("Raw")
 
+MANY = 64
+"""Runs whose arrival is remembered before those that are settled are looked for."""
+
 
 class Epoch(Generic[Raw]):
     """One channel's lifetime. What it settles after its end is a counted no-op (contract 8)."""
@@ -38,6 +41,8 @@ class Epoch(Generic[Raw]):
         tags = self.ledger.deliver(raws)
         now = asyncio.get_running_loop().time()
         self._arrivals[tags[-1]] = now
+        if len(self._arrivals) > MANY:
+            self._forget_settled()
         self._feed.arrived(self, tags, refused or {})
 
     def notify(self) -> None:
@@ -59,11 +64,19 @@ class Epoch(Generic[Raw]):
     @property
     def oldest(self) -> float:
         """The age of the oldest open delivery in seconds; 0.0 where none is open."""
+        self._forget_settled()
         lowest = next(self.ledger.tags(), None)
-        if lowest is None:
-            self._arrivals.clear()
-            return 0.0
-        for last in [last for last in self._arrivals if last < lowest]:
-            del self._arrivals[last]
-        arrived = next(iter(self._arrivals.values()))
+        return 0.0 if lowest is None else self.age(lowest)
+
+    def age(self, tag: int) -> float:
+        """Return how many seconds ago an open delivery came."""
+        arrived = next(time for last, time in self._arrivals.items() if last >= tag)
         return asyncio.get_running_loop().time() - arrived
+
+    def _forget_settled(self) -> None:
+        """Drop the times of runs all of which is settled."""
+        lowest = next(self.ledger.tags(), None)
+        for last in list(self._arrivals):
+            if lowest is not None and last >= lowest:
+                break
+            del self._arrivals[last]

@@ -107,17 +107,25 @@ class Feed(Inlet[A], Generic[A, Raw]):
         if not abort:
             await self.ladder.finish()
         await cancelled(self._keeping)
-        epoch, held = self.epoch, self.ladder.release()
-        if epoch is not None and not abort:
+        await self.sender.stop()
+        epoch = self.epoch
+        if epoch is not None and epoch.channel is not None:
+            await self._return(epoch, epoch.channel, abort)
+        await self.ladder.close()
+
+    async def _return(self, epoch: Epoch[Raw], channel: Channel, abort: bool) -> None:
+        """Give back what is not settled, by its blame: what was held has failed, the rest has not."""
+        held = self.ladder.release()
+        if not abort and not channel.lost.done():
+            # What was on its way while the broker took note belongs to the rest.
+            await channel.cancel()
             for tag in list(epoch.ledger.tags()):
                 verb = Verb.RETURN_FAILED if tag in held else Verb.RETURN_UNTOUCHED
                 self.ladder.tell(epoch, [tag], verb, Kind.REQUEUE)
-        await self.sender.finish(epoch)
-        if epoch is not None:
-            epoch.ledger.close()
-            if epoch.channel is not None:
-                await epoch.channel.close()
-        await self.ladder.close()
+        if not channel.lost.done():
+            await self.sender.send(epoch, channel)
+        epoch.ledger.close()
+        await channel.close()
 
     @property
     def in_flight(self) -> int:
@@ -157,24 +165,32 @@ class Feed(Inlet[A], Generic[A, Raw]):
     async def _begin(self) -> Channel:
         assert self._connected is not None
         self.epoch = epoch = Epoch(self)
-        epoch.channel = channel = await self.broker.connect(epoch)
+        try:
+            epoch.channel = channel = await self.broker.connect(epoch)
+        except BaseException:
+            self._forget(epoch)
+            raise
+        self._last_use = asyncio.get_running_loop().time()
         self.session.resumed(self.broker.name)
         if not self._connected.done():
             self._connected.set_result(None)
         return channel
 
     async def _end(self, channel: Channel) -> None:
-        """Let go of the dead epoch's deliveries: the broker hands them out again."""
-        epoch = self.epoch
-        if epoch is None or self.stopped:
+        """End the epoch whose channel is lost; once stopped, that is left to `close`."""
+        if self.epoch is None or self.stopped:
             return
+        self._forget(self.epoch)
+        self.session.halted(self.broker.name, "connection lost")
+        self.session.summary.reconnects += 1
+        await channel.close()
+
+    def _forget(self, epoch: Epoch[Raw]) -> None:
+        """Let go of a dead epoch's deliveries: the broker hands them out again."""
         self.epoch = None
         epoch.ledger.close()
         self._buffer.clear()
         self.ladder.release()
-        self.session.halted(self.broker.name, "connection lost")
-        self.session.summary.reconnects += 1
-        await channel.close()
 
     def _outlasts(self, error: Exception, began: float) -> bool:
         """Say whether to try again: for ever, once there was a first connection."""
@@ -246,7 +262,9 @@ class Feed(Inlet[A], Generic[A, Raw]):
 
     def _over(self) -> bool:
         """Say whether the source has ended, or been idle for long enough; held is not idle."""
-        if self._paused or self.epoch is None or self.ladder.retrying:
+        if self._paused or self.epoch is None or self.epoch.channel is None:
+            return False
+        if self.ladder.retrying:
             return False
         if self.session.limit == 0 or (self.broker.ended and not self._buffer):
             return True

@@ -92,8 +92,9 @@ class Ladder:
         return True
 
     def hold(self, epoch: Epoch[Any], tag: int, seconds: float, *, given_up: bool = False) -> None:
-        """Hold a message back for so long; once the source is stopped, return it instead."""
-        if self._feed.stopped:
+        """Hold a message back for so long; return it where the source is stopped or out of patience."""
+        patience = self._feed.broker.patience
+        if self._feed.stopped or (patience is not None and epoch.age(tag) + seconds > patience):
             self.tell(epoch, [tag], Verb.RETURN_FAILED, Kind.REQUEUE)
             return
         self._sequence += 1

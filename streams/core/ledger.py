@@ -53,6 +53,7 @@ class Ledger(Generic[Item]):
         self._last = 0
         self._open: dict[int, Item] = {}
         self._acked: set[int] = set()
+        self._untouched: set[int] = set()
         self._returns: list[Frame] = []
         self.closed = False
         self.stale = 0
@@ -86,6 +87,8 @@ class Ledger(Generic[Item]):
             del self._open[tag]
         if verb is Verb.ACK:
             self._acked.update(tags)
+        elif verb is Verb.RETURN_UNTOUCHED:
+            self._untouched.update(tags)
         else:
             self._returns += [Frame(verb, tag) for tag in tags]
 
@@ -94,17 +97,24 @@ class Ledger(Generic[Item]):
 
         One ack covers all acked tags below the lowest open one. With `singly`, acked tags beyond it
         are acked one by one, so that a stuck message does not starve the prefetch. Returns and
-        rejects come first: a multiple ack must not pass over them.
+        rejects come first: a multiple ack must not pass over them. Untouched ones that lie behind all
+        of that go back in one frame: RabbitMQ can lose settlements that pile up before a close.
         """
         frames, self._returns = self._returns, []
         lowest = next(iter(self._open), self._last + 1)
         covered = [tag for tag in self._acked if tag < lowest]
+        single = sorted(self._acked.difference(covered)) if singly else []
+        behind = max([0, *covered, *single])
+        late = [tag for tag in self._untouched if behind < tag < lowest]
+        early = sorted(self._untouched.difference(late))
+        frames += [Frame(Verb.RETURN_UNTOUCHED, tag) for tag in early]
         if covered:
             frames.append(Frame(Verb.ACK, max(covered), multiple=len(covered) > 1))
-            self._acked.difference_update(covered)
-        if singly and self._acked:
-            frames += [Frame(Verb.ACK, tag) for tag in sorted(self._acked)]
-            self._acked.clear()
+        frames += [Frame(Verb.ACK, tag) for tag in single]
+        if late:
+            frames.append(Frame(Verb.RETURN_UNTOUCHED, max(late), multiple=len(late) > 1))
+        self._acked.difference_update(covered, single)
+        self._untouched.clear()
         return frames
 
     def close(self) -> list[int]:
@@ -112,6 +122,7 @@ class Ledger(Generic[Item]):
         left = list(self._open)
         self._open.clear()
         self._acked.clear()
+        self._untouched.clear()
         self._returns.clear()
         self.closed = True
         return left
@@ -124,7 +135,7 @@ class Ledger(Generic[Item]):
     @property
     def unsent(self) -> int:
         """How many settlements wait to be sent."""
-        return len(self._acked) + len(self._returns)
+        return len(self._acked) + len(self._untouched) + len(self._returns)
 
     @property
     def outstanding(self) -> int:

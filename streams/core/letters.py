@@ -64,6 +64,7 @@ class Letters:
         properties = dict(delivery.properties)
         if seconds is None:
             headers.update(cause_headers(cause, delivery.source))
+            properties.pop("expiration", None)  # as RabbitMQ does: it would expire once more
         else:
             properties["expiration"] = seconds
         letter = replace(delivery, headers=headers, properties=properties)

@@ -48,10 +48,13 @@ class Sender:
             self._signal.clear()
             epoch: Epoch[Any] | None = self._feed.epoch
             if epoch is not None and epoch.channel is not None:
-                await self._guarded(epoch, epoch.channel)
+                if self._feed.stopped and not epoch.cancelled:
+                    epoch.cancelled = True
+                    await epoch.channel.cancel()
+                await self.send(epoch, epoch.channel)
 
-    async def _guarded(self, epoch: Epoch[Any], channel: Channel) -> None:
-        """Send; a channel that breaks meanwhile is the epoch loop's business."""
+    async def send(self, epoch: Epoch[Any], channel: Channel) -> None:
+        """Send what there is; a channel that breaks meanwhile is the epoch loop's business."""
         try:
             await self._send(epoch, channel)
         except CONNECTION_FAILURES as error:
@@ -59,9 +62,6 @@ class Sender:
 
     async def _send(self, epoch: Epoch[Any], channel: Channel) -> None:
         """Send frames; acks beyond a stuck message go singly when they have waited long enough."""
-        if self._feed.stopped and not epoch.cancelled:
-            epoch.cancelled = True
-            await channel.cancel()
         timed, self._timed = self._timed, False
         if self._timer is not None:
             self._timer.cancel()
@@ -74,10 +74,8 @@ class Sender:
         if epoch.ledger.unsent:
             self.soon()
 
-    async def finish(self, epoch: Epoch[Any] | None) -> None:
-        """Send all that is left, and stop."""
+    async def stop(self) -> None:
+        """Send nothing more unasked."""
         await cancelled(self._task)
         if self._timer is not None:
             self._timer.cancel()
-        if epoch is not None and epoch.channel is not None and not epoch.channel.lost.done():
-            await self._guarded(epoch, epoch.channel)

@@ -45,7 +45,8 @@ class Session:
         """Whether what has not been begun is to be given back."""
         self.limit: int | None = None
         self.looker: Joiner | None = None
-        self._halts: dict[str, str] = {}
+        self.halts: dict[str, str] = {}
+        """What is halted, and why."""
         self._circuits: dict[str, Circuit] = {}
 
     # -- opening and closing ----------------------------------------------------------------------
@@ -116,21 +117,21 @@ class Session:
 
     def halted(self, part: str, reason: str) -> None:
         """Show that a part is halted; the first time is logged."""
-        if part not in self._halts:
+        if part not in self.halts:
             logger.warning("%s is halted: %s", part, reason)
             self.summary.halts += 1
-        self._halts[part] = reason
+        self.halts[part] = reason
 
     def resumed(self, part: str) -> None:
         """Show that a part goes on."""
-        if self._halts.pop(part, None) is not None:
+        if self.halts.pop(part, None) is not None:
             logger.warning("%s goes on", part)
 
     @property
     def state(self) -> str:
         """`running`, `draining`, or `halted: …` with what is away and why."""
-        if self._halts:
-            return "halted: " + "; ".join(f"{part}: {why}" for part, why in self._halts.items())
+        if self.halts:
+            return "halted: " + "; ".join(f"{part}: {why}" for part, why in self.halts.items())
         return "draining" if self.stopping else "running"
 
     # -- starvation (contract 9) ------------------------------------------------------------------

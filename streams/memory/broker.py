@@ -32,6 +32,7 @@ class MemoryBroker(Generic[A]):
 
     name = "memory.queue"
     start_timeout = 10.0
+    patience: float | None = None
 
     def __init__(self, values: Iterable[A]) -> None:
         self._numbers = count()

@@ -617,3 +617,37 @@ async def test_a_list_that_is_one_unit_fails_by_the_first_error_among_its_entrie
     picked = closed_queue(range(6), prefetch=10, dead_letter=(dead := sinks.to_list()))
     await (picked | op.chunk(3) | Picky())
     assert sorted(letter.body for letter in dead.values) == [1, 3, 5]
+
+
+async def test_until_idle_does_not_end_the_stream_while_the_connection_is_away() -> None:
+    queue = streams.memory.queue(range(10), prefetch=2, until_idle=1.0)
+    connect, away_until = queue._broker.connect, 0.0
+
+    async def unreachable(epoch: Any) -> Any:
+        if asyncio.get_running_loop().time() < away_until:
+            raise ConnectionRefusedError("away")
+        return await connect(epoch)
+
+    queue._broker.connect = unreachable  # type: ignore[method-assign]
+    handle = (queue | sinks.each(lambda value: asyncio.sleep(1))).start()
+    await asyncio.sleep(2.5)
+    away_until = 30.0
+    queue.disconnect()
+    summary = await handle
+    assert Counter(queue.acked) == Counter(range(10))
+    assert summary.reconnects == 1
+
+
+async def test_a_message_held_for_half_of_consumer_timeout_is_returned() -> None:
+    queue = streams.memory.queue([1], wait=lambda state: 10.0, attempts=100)
+    queue._broker.patience = 35.0
+
+    def work(value: int) -> int:
+        raise RuntimeError("broken")
+
+    handle = (queue | op.map(work) | sinks.to_list()).start()
+    await asyncio.sleep(29)
+    assert queue.requeued == []
+    await asyncio.sleep(10)
+    assert queue.requeued == [1]
+    await handle.drain()

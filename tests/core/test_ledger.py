@@ -85,6 +85,7 @@ class LedgerMachine(RuleBasedStateMachine):
             copy = Ledger[str]()
             copy._last, copy._open = self.ledger._last, dict(self.ledger._open)
             copy._acked, copy._returns = set(self.ledger._acked), list(self.ledger._returns)
+            copy._untouched = set(self.ledger._untouched)
             assert len(copy.frames()) <= returns + 1
 
 
@@ -108,6 +109,18 @@ def test_rejects_go_out_before_the_ack_that_would_cover_them() -> None:
     ledger.settle([1, 3], Verb.ACK)
     ledger.settle([2], Verb.REJECT)
     assert ledger.frames() == [Frame(Verb.REJECT, 2), Frame(Verb.ACK, 3, multiple=True)]
+
+
+def test_what_nobody_touched_goes_back_in_one_frame_behind_the_acks() -> None:
+    ledger = Ledger[str]()
+    ledger.deliver(["a", "b", "c", "d", "e"])
+    ledger.settle([1, 3], Verb.ACK)
+    ledger.settle([2, 4, 5], Verb.RETURN_UNTOUCHED)
+    assert ledger.frames() == [
+        Frame(Verb.RETURN_UNTOUCHED, 2),
+        Frame(Verb.ACK, 3, multiple=True),
+        Frame(Verb.RETURN_UNTOUCHED, 5, multiple=True),
+    ]
 
 
 def test_after_the_end_of_the_epoch_settling_is_a_counted_no_op() -> None:

@@ -314,6 +314,6 @@ async def test_a_drain_acks_what_is_done_and_gives_back_the_rest(
 
     assert 1 <= summary.accepted <= 50
     assert sink.items == bodies[: summary.accepted]
-    assert summary.requeued >= 50
+    assert summary.accepted + summary.requeued == summary.delivered
     left = await eventually(lambda: take(url, queue))
     assert Counter(message.body for message in left) == Counter(bodies[summary.accepted :])

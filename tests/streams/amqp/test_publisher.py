@@ -1,0 +1,197 @@
+"""A publisher waits with patience and never in a circle."""
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from aiormq.exceptions import ChannelNotFoundEntity, ConnectionClosed
+
+from ackflow.streams.amqp import publisher
+from ackflow.streams.amqp.outgoing import Outgoing, properties
+from ackflow.streams.amqp.outlet import Outlet, PublishRefused
+from ackflow.streams.amqp.publisher import Publisher
+from ackflow.streams.amqp.server import Server
+from ackflow.streams.core import Message, Unavailable
+
+
+class FakeChannel:
+    """Takes publishes, and confirms them when `confirm` is called."""
+
+    def __init__(self) -> None:
+        self.closing: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self.sent: dict[bytes, asyncio.Future[Any]] = {}
+
+    async def basic_publish(self, body: bytes, **_: Any) -> Any:
+        self.sent[body] = asyncio.get_running_loop().create_future()
+        try:
+            return await self.sent[body]
+        except asyncio.CancelledError:
+            await asyncio.sleep(0)  # aiormq too needs some turns of the loop to let go
+            await asyncio.sleep(0)
+            raise
+
+    def confirm(self, *bodies: bytes) -> None:
+        for body in bodies:
+            self.sent[body].set_result("ack")
+
+    async def close(self) -> None:
+        if not self.closing.done():
+            self.closing.set_result(None)
+
+
+class FakeLink:
+    def __init__(self) -> None:
+        self.stopped = False
+        self.connection = SimpleNamespace(connection_tune=SimpleNamespace(frame_max=131_072))
+
+    async def blocked(self) -> bool:
+        return self.stopped
+
+    async def leave(self) -> None:
+        pass
+
+
+class FakeMessage:
+    """As much of a message as a publisher uses."""
+
+    stale = False
+
+    def __init__(self, value: bytes) -> None:
+        self.value = value
+        self.settled = False
+        self.error: Exception | None = None
+
+    def accept(self) -> None:
+        self.settled = True
+
+    def fail(self, error: Exception) -> None:
+        self.settled, self.error = True, error
+
+
+def encode(value: bytes) -> Outgoing:
+    return Outgoing(value, "x", "key", properties({"message_id": value.decode()}))
+
+
+class Bench:
+    """A publisher whose outlets are fakes, opened one after the other."""
+
+    def __init__(self, window: int) -> None:
+        self.channels: list[FakeChannel] = []
+        self.link = FakeLink()
+        self.publisher = Publisher("publish", Server.of(), window)
+        self.publisher._open = self._open  # type: ignore[method-assign]
+
+    async def _open(self) -> Outlet:
+        self.channels.append(FakeChannel())
+        return Outlet(self.link, self.channels[-1])  # type: ignore[arg-type]
+
+    def start(self, *messages: Any) -> "asyncio.Task[None]":
+        return asyncio.create_task(self.publisher.publish(list[Message[Any]](messages), encode))
+
+
+async def turns(count: int = 10) -> None:
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
+async def test_no_more_than_the_window_is_unconfirmed() -> None:
+    bench = Bench(window=3)
+    messages = [FakeMessage(b"%d" % number) for number in range(5)]
+    publishing = bench.start(*messages)
+    await turns()
+    [channel] = bench.channels
+    assert list(channel.sent) == [b"0", b"1", b"2"]
+    channel.confirm(b"1")
+    await turns()
+    assert list(channel.sent) == [b"0", b"1", b"2", b"3"]
+    assert [message.settled for message in messages] == [False, True, False, False, False]
+    channel.confirm(b"0", b"2", b"3")
+    await turns()
+    channel.confirm(b"4")
+    await asyncio.wait_for(publishing, 1)
+
+
+async def test_a_full_window_lets_go_when_the_channel_is_lost() -> None:
+    bench = Bench(window=2)
+    messages = [FakeMessage(b"%d" % number) for number in range(4)]
+    publishing = bench.start(*messages)
+    await turns()
+    bench.channels[0].closing.set_exception(ConnectionClosed(320, "CONNECTION_FORCED"))
+    with pytest.raises(Unavailable, match="CONNECTION_FORCED"):
+        await asyncio.wait_for(publishing, 2)
+    assert not any(message.settled for message in messages)
+
+
+async def test_only_what_is_unconfirmed_is_sent_again() -> None:
+    bench = Bench(window=10)
+    messages = [FakeMessage(b"%d" % number) for number in range(4)]
+    publishing = bench.start(*messages)
+    await turns()
+    bench.channels[0].confirm(b"0", b"2")
+    await turns()
+    bench.channels[0].closing.set_result(None)
+    with pytest.raises(Unavailable):
+        await asyncio.wait_for(publishing, 2)
+    publishing = bench.start(*messages)
+    await turns()
+    assert list(bench.channels[1].sent) == [b"1", b"3"]
+    bench.channels[1].confirm(b"1", b"3")
+    await asyncio.wait_for(publishing, 1)
+
+
+async def test_what_is_under_way_while_blocked_is_not_sent_twice(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(publisher, "PATIENCE", 0.01)
+    bench = Bench(window=10)
+    messages = [FakeMessage(b"0"), FakeMessage(b"1")]
+    publishing = bench.start(*messages)
+    await turns()
+    bench.link.stopped = True
+    with pytest.raises(Unavailable, match="blocks publishers"):
+        await asyncio.wait_for(publishing, 1)
+    more = FakeMessage(b"2")
+    with pytest.raises(Unavailable, match="blocks publishers"):
+        await asyncio.wait_for(bench.start(*messages, more), 1)
+    [channel] = bench.channels
+    assert list(channel.sent) == [b"0", b"1"]
+
+    bench.link.stopped = False
+    publishing = bench.start(*messages, more)
+    await turns()
+    assert list(channel.sent) == [b"0", b"1", b"2"]
+    channel.confirm(b"0", b"1", b"2")
+    await asyncio.wait_for(publishing, 1)
+
+
+async def test_a_broker_that_confirms_nothing_for_long_is_away(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(publisher, "PATIENCE", 0.01)
+    monkeypatch.setattr(publisher, "CONFIRM_WITHIN", 0.02)
+    bench = Bench(window=10)
+    message = FakeMessage(b"0")
+    with pytest.raises(Unavailable, match="no confirm"):
+        await asyncio.wait_for(bench.start(message), 1)
+    bench.channels[0].confirm(b"0")
+    await asyncio.wait_for(bench.start(message), 1)
+    assert len(bench.channels) == 1
+
+
+async def test_after_a_refusal_the_suspects_go_one_by_one() -> None:
+    bench = Bench(window=10)
+    good, bad = FakeMessage(b"good"), FakeMessage(b"bad")
+    publishing = bench.start(good, bad)
+    await turns()
+    bench.channels[0].closing.set_exception(ChannelNotFoundEntity("NOT_FOUND - no exchange 'x'"))
+    await turns(30)
+    assert list(bench.channels[1].sent) == [b"good"]
+    bench.channels[1].confirm(b"good")
+    await turns()
+    assert list(bench.channels[1].sent) == [b"good", b"bad"]
+    bench.channels[1].closing.set_exception(ChannelNotFoundEntity("NOT_FOUND - no exchange 'x'"))
+    await asyncio.wait_for(publishing, 1)
+    assert good.error is None
+    assert isinstance(bad.error, PublishRefused)
+    assert "no exchange 'x'" in str(bad.error)
