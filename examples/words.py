@@ -80,22 +80,12 @@ def choose_queue(
     )
 
 
-async def declare(url: str, names: list[str]) -> None:
-    """Make the queues as `index` does: what is published to one that is not there is refused."""
-    import aio_pika
-
-    arguments: Any = streams.amqp.Declare("quorum").queue_arguments()
-    async with await aio_pika.connect(url) as connection:
-        channel = await connection.channel()
-        for name in names:
-            await channel.declare_queue(name, durable=True, arguments=arguments)
-
-
 async def run(options: argparse.Namespace) -> dict[str, float]:
     """Run what was asked for; return what became of the words."""
     source, sink = choose_queue(options)
     if options.amqp:
-        await declare(options.amqp, options.queue)
+        # What is published to a queue that is not there would be refused.
+        await streams.amqp.declare(options.queue, url=options.amqp)
     handles: dict[str, Handle] = {}
     async with contextlib.AsyncExitStack() as stack:
         url, total = options.words, options.limit

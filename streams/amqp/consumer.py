@@ -142,10 +142,7 @@ class Consumer:
 
     def _others_halted(self) -> bool:
         """Say whether a part is halted that does not itself wait for the end of an outage."""
-        state = self._session.state
-        return state.startswith("halted") and not all(
-            part.endswith(OUTAGE) for part in state.split("; ")
-        )
+        return any(reason != OUTAGE for reason in self._session.halts.values())
 
     def _lost(self, line: Line) -> None:
         if line.illegal:

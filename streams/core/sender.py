@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from contextlib import suppress
 from typing import Any
 
 from ackflow.streams.core.broker import Channel
@@ -50,7 +51,8 @@ class Sender:
             if epoch is not None and epoch.channel is not None:
                 if self._feed.stopped and not epoch.cancelled:
                     epoch.cancelled = True
-                    await epoch.channel.cancel()
+                    with suppress(*CONNECTION_FAILURES):
+                        await epoch.channel.cancel()
                 await self.send(epoch, epoch.channel)
 
     async def send(self, epoch: Epoch[Any], channel: Channel) -> None:

@@ -5,7 +5,6 @@ import itertools
 from collections.abc import Callable, Iterable
 from typing import Any
 
-import aio_pika
 import orjson
 
 from ackflow import operators as op
@@ -30,9 +29,7 @@ def document(number: int) -> bytes:
 
 async def fill(server: RabbitMQ, queue: str, bodies: Iterable[bytes]) -> None:
     """Declare a durable classic queue and publish to it, with confirms."""
-    async with await aio_pika.connect(server.url) as connection:
-        channel = await connection.channel()
-        await channel.declare_queue(queue, durable=True)
+    await streams.amqp.declare(queue, url=server.url, declare="classic")
     sink = sinks.amqp.publish(server.url, routing_key=queue)
     await (streams.from_iterable(bodies) | op.chunk(500) | sink)
 

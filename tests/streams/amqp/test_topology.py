@@ -161,3 +161,16 @@ async def test_attempts_are_counted_through_the_retry_queue(rabbitmq: RabbitMQ) 
     assert {letter.headers["x-ackflow-attempts"] for letter in dead.items} == {3}
     assert summary.dead_lettered == 8
     assert [message.body for message in await take(url, queue)] == []
+
+
+async def test_declare_makes_a_queue_for_a_producer_and_says_what_it_can_not(
+    rabbitmq: RabbitMQ,
+) -> None:
+    name = unique("declared")
+    await amqp.declare(name, url=rabbitmq.url, declare="classic")
+    await amqp.declare(name, url=rabbitmq.url, declare="classic")
+    assert await ready(rabbitmq.url, name) == 0
+    with pytest.raises(SourceError, match=name):
+        await amqp.declare(name, url=rabbitmq.url, declare="quorum")
+    with pytest.raises(ValueError, match='must be "quorum", "classic" or a Declare'):
+        await amqp.declare(name, declare=None)  # type: ignore[arg-type]
