@@ -9,6 +9,18 @@ from typing import Any
 from ackflow.streams.core import Interrupted, Run
 
 
+class OfFunction:
+    """The settings of a stage that is given one function."""
+
+    def __init__(self, function: Callable[[Any], Any]) -> None:
+        self.function = function
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The function, under the name it has in the operator's signature."""
+        return {"f": self.function}
+
+
 def check_function(call: str, function: object, *, instead: str) -> None:
     """Raise TypeError for what can't be called, or is a coroutine function."""
     if not callable(function):

@@ -4,7 +4,7 @@ Only those that work in lockstep can be: what they have pulled and not handed on
 """
 
 import inspect
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 from types import CoroutineType
 from typing import Any
@@ -12,13 +12,11 @@ from typing import Any
 from ackflow.operators.functions import name
 from ackflow.streams.core import (
     GIVEN_BACK,
+    NOBODY,
     SKIPPED,
     Concat,
     Context,
-    Delivery,
-    Kind,
     Operator,
-    Outcome,
     Run,
     Stage,
     Stream,
@@ -141,7 +139,7 @@ class _Lockstep:
         if self._error is not None:
             return None
         if self._pulled is None:
-            return (UNTRACKED, 0)
+            return (NOBODY, 0)
         (_, token), self._pulled = self._pulled, None
         return token
 
@@ -174,27 +172,6 @@ class _Lockstep:
                 return args[0] if len(args) > 1 else self._stage.undecided
 
         return guarded
-
-
-class _Untracked:
-    """The account of a value that an operator made of none, such as accumulate's first."""
-
-    closed = False
-
-    def settle(self, tags: Sequence[int], outcome: Outcome) -> None:
-        """Nothing hangs on it."""
-
-    def judge(self, error: Exception) -> Outcome:
-        return Outcome(Kind.REJECT, error)
-
-    def roots(self, tag: int) -> Iterator[Token]:
-        return iter(())
-
-    def delivery(self, tag: int) -> Delivery | None:
-        return None
-
-
-UNTRACKED = _Untracked()
 
 
 def operator_name(operator: object) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from types import CoroutineType
 from typing import Any
 
-from ackflow.operators.functions import call_each, check_function, name
+from ackflow.operators.functions import OfFunction, call_each, check_function, name
 from ackflow.operators.variables import A, B
 from ackflow.streams.core import (
     Context,
@@ -21,17 +21,10 @@ from ackflow.streams.core import (
 )
 
 
-class Map(Step):
+class Map(OfFunction, Step):
     """Calls a function with each value."""
 
     name = "map"
-
-    def __init__(self, function: Callable[[Any], Any]) -> None:
-        self.function = function
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        return {"f": self.function}
 
     def places(self, before: int) -> int:
         return 0
@@ -59,17 +52,10 @@ def map(f: Callable[[A], B]) -> Operator[A, B]:
     return Operator(Map(f))
 
 
-class MapChunk(Step):
+class MapChunk(OfFunction, Step):
     """Calls a function with each chunk, whose members keep their places."""
 
     name = "map_chunk"
-
-    def __init__(self, function: Callable[[Any], Any]) -> None:
-        self.function = function
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        return {"f": self.function}
 
     def places(self, before: int) -> int:
         return min(before, 1)
@@ -150,17 +136,10 @@ def map_chunk(f: Callable[[list[A]], Sequence[B | Exception]]) -> Operator[list[
     return Operator(MapChunk(f))
 
 
-class Tap(Step):
+class Tap(OfFunction, Step):
     """Calls a function with each value and hands the value on."""
 
     name = "tap"
-
-    def __init__(self, function: Callable[[Any], Any]) -> None:
-        self.function = function
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        return {"f": self.function}
 
     def bind(self, context: Context) -> Callable[[Run[Any]], Run[Any]]:
         function = self.function

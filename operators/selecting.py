@@ -5,7 +5,7 @@ from itertools import compress
 from operator import not_
 from typing import Any
 
-from ackflow.operators.functions import call_each, check_count, check_function
+from ackflow.operators.functions import OfFunction, call_each, check_count, check_function
 from ackflow.operators.variables import A
 from ackflow.streams.core import (
     SKIPPED,
@@ -22,17 +22,10 @@ from ackflow.streams.core import (
 CALL = "op.filter(f)"
 
 
-class Filter(Step):
+class Filter(OfFunction, Step):
     """Drops values for which a function says no."""
 
     name = "filter"
-
-    def __init__(self, function: Callable[[Any], Any]) -> None:
-        self.function = function
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        return {"f": self.function}
 
     def bind(self, context: Context) -> Callable[[Run[Any]], Run[Any]]:
         def apply(run: Run[Any]) -> Run[Any]:

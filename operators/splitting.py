@@ -15,7 +15,7 @@ from time import perf_counter
 from types import CoroutineType
 from typing import Any
 
-from ackflow.operators.functions import check_function, name
+from ackflow.operators.functions import OfFunction, check_function, name
 from ackflow.operators.variables import A, B
 from ackflow.streams.core import (
     END,
@@ -38,17 +38,10 @@ WORK = 0.005
 """Seconds of work on parts after which fewer are taken at a time."""
 
 
-class FlatMap(Stage):
+class FlatMap(OfFunction, Stage):
     """Hands on the parts that a function makes of each value."""
 
     name = "flat_map"
-
-    def __init__(self, function: Callable[[Any], Any]) -> None:
-        self.function = function
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        return {"f": self.function}
 
     def places(self, before: int) -> int:
         return 0

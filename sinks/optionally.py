@@ -1,17 +1,14 @@
 """optional: a sink that nobody waits for."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
 from typing import Any, TypeVar, overload
 
 from ackflow.sinks.several import Several, a_sink
 from ackflow.streams.core import (
     ACCEPTED,
+    NOBODY,
     Circuit,
-    Delivery,
     Joined,
-    Kind,
-    Outcome,
     Run,
     Session,
     Sink,
@@ -151,27 +148,6 @@ class _Aside:
         finally:
             await cancelled(away, None if task.done() else task)
         return ended
-
-
-class _Nobody:
-    """An account that nothing hangs on."""
-
-    closed = False
-
-    def settle(self, tags: Sequence[int], outcome: Outcome) -> None:
-        """Nobody waits for it."""
-
-    def judge(self, error: Exception) -> Outcome:
-        return Outcome(Kind.REJECT, error)
-
-    def roots(self, tag: int) -> Iterator[Token]:
-        return iter(())
-
-    def delivery(self, tag: int) -> Delivery | None:
-        return None
-
-
-NOBODY = _Nobody()
 
 
 @overload

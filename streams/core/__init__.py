@@ -48,6 +48,7 @@ from ackflow.streams.core.stage import (
 from ackflow.streams.core.stream import Stream
 from ackflow.streams.core.summary import Failure, Summary
 from ackflow.streams.core.token import (
+    NOBODY,
     Account,
     Joined,
     Split,
@@ -63,6 +64,7 @@ __all__ = [
     "ACCEPTED",
     "END",
     "GIVEN_BACK",
+    "NOBODY",
     "OUTAGES",
     "PERMANENT",
     "SKIPPED",

@@ -24,7 +24,7 @@ from ackflow.streams.core.run import Run
 from ackflow.streams.core.session import Session
 from ackflow.streams.core.stage import Source
 from ackflow.streams.core.stream import Stream
-from ackflow.streams.core.token import Token
+from ackflow.streams.core.token import Nobody, Token
 
 A = TypeVar("A")
 
@@ -165,12 +165,14 @@ class PlainInlet(Inlet[Any]):
 
     def _letter(self, value: Any, cause: Exception | None) -> Run[Any]:
         headers = cause_headers(cause or Reject("failed"), self._source.name)
-        return Run([Delivery(value, headers=headers, source=self._source.name)], [(LETTER, 0)])
+        return Run(
+            [Delivery(value, headers=headers, source=self._source.name)],
+            [(_Letters(self._session), 0)],
+        )
 
     async def _write_letters(self) -> None:
         failures, self._failures = self._failures, []
         for run in failures:
-            self._session.summary.dead_lettered += 1
             await self._letters.put(run)
 
     def judge(self, error: Exception) -> Outcome:
@@ -184,25 +186,18 @@ class PlainInlet(Inlet[Any]):
         return None if value is None else Delivery(value, source=self._source.name)
 
 
-class _LetterAccount:
-    """The account of a plain source's dead letters: nobody waits for them."""
+class _Letters(Nobody):
+    """The account of a plain source's dead letters: one that nobody takes ends the run."""
 
-    closed = False
+    def __init__(self, session: Session) -> None:
+        self._session = session
 
     def settle(self, tags: Sequence[int], outcome: Outcome) -> None:
-        """Nothing hangs on it."""
-
-    def judge(self, error: Exception) -> Outcome:
-        return Outcome(Kind.REJECT, error)
-
-    def roots(self, tag: int) -> Iterator[Token]:
-        return iter(())
-
-    def delivery(self, tag: int) -> Delivery | None:
-        return None
-
-
-LETTER = _LetterAccount()
+        """Count the letters that were taken; fail the run for the others, which can't be kept."""
+        if outcome.kind > Kind.SKIPPED:
+            self._session.fail(outcome.cause or AckflowError("a dead letter was not accepted"))
+        else:
+            self._session.summary.dead_lettered += len(tags)
 
 
 def of(*values: A) -> Stream[A]:

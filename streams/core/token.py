@@ -13,7 +13,7 @@ from typing import Protocol, TypeAlias
 
 from ackflow.streams.core.delivery import Delivery
 from ackflow.streams.core.errors import AlreadySettled
-from ackflow.streams.core.outcome import ACCEPTED, Outcome, worst
+from ackflow.streams.core.outcome import ACCEPTED, Kind, Outcome, worst
 
 
 class Account(Protocol):
@@ -154,6 +154,27 @@ class Joined:
 
     def delivery(self, tag: int) -> Delivery | None:
         return None
+
+
+class Nobody:
+    """An account that no source hangs on: for values that stand for no message, or for a copy of one."""
+
+    closed = False
+
+    def settle(self, tags: Sequence[int], outcome: Outcome) -> None:
+        """Nobody waits for it."""
+
+    def judge(self, error: Exception) -> Outcome:
+        return Outcome(Kind.REJECT, error)
+
+    def roots(self, tag: int) -> Iterator[Token]:
+        return iter(())
+
+    def delivery(self, tag: int) -> Delivery | None:
+        return None
+
+
+NOBODY = Nobody()
 
 
 def members(token: Token) -> Sequence[Token]:

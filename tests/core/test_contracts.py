@@ -651,3 +651,14 @@ async def test_a_message_held_for_half_of_consumer_timeout_is_returned() -> None
     await asyncio.sleep(10)
     assert queue.requeued == [1]
     await handle.drain()
+
+
+async def test_a_dead_letter_of_a_plain_source_that_nobody_takes_ends_the_run() -> None:
+    async def broken(letter: Any) -> None:
+        raise RuntimeError("no room")
+
+    stream = streams.from_iterable(["x"], on_error=sinks.each(broken))
+    pipeline = stream | op.map(int) | sinks.to_list()
+    with pytest.raises(RuntimeError, match="no room"):
+        await pipeline
+    assert pipeline.summary.dead_lettered == 0
