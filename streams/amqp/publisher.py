@@ -148,6 +148,10 @@ class Publisher:
         loop = asyncio.get_running_loop()
         gave_up = loop.time() + CONFIRM_WITHIN
         together: asyncio.Future[Any] = asyncio.gather(*futures, return_exceptions=True)
+        if together.done():
+            # From Python 3.12 on gather can be done at once, but what the futures' own callbacks do,
+            # settling messages among it, is done in the loop's next turn.
+            await asyncio.sleep(0)
         while not (together.done() or outlet.lost.done()):
             await asyncio.wait(
                 [together, outlet.lost], timeout=PATIENCE, return_when=asyncio.FIRST_COMPLETED
