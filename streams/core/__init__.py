@@ -55,7 +55,6 @@ from ackflow.streams.core.token import (
     Token,
     fork,
     fresh,
-    members,
     settle,
 )
 from ackflow.streams.core.writer import Writer
@@ -138,7 +137,6 @@ __all__ = [
     "from_lists",
     "from_queue",
     "label",
-    "members",
     "of",
     "settle",
     "worst",

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from time import perf_counter
-from typing import Any, Protocol
+from typing import Any
 
 from ackflow.streams.core.errors import OUTAGES
 from ackflow.streams.core.run import Run, concatenate
@@ -26,14 +26,6 @@ class Interrupted(Exception):
         self.error = error
         self.done = done
         self.position = position
-
-
-class Catching(Protocol):
-    """A step that takes failed messages of the steps before it."""
-
-    def recover(self, error: Exception) -> Any:
-        """Return a value in place of the failed one; raise `error` where it is none of its."""
-        ...
 
 
 class Fused:

@@ -34,8 +34,6 @@ ACCEPTED = Outcome(Kind.ACCEPTED)
 SKIPPED = Outcome(Kind.SKIPPED)
 GIVEN_BACK = Outcome(Kind.REQUEUE, processed=False)
 """Nobody worked on the message; it goes back to where it came from."""
-AGAIN = Outcome(Kind.REQUEUE, after=0.0)
-"""The source hands the message out again at once; no attempt is spent."""
 
 
 def worst(first: Outcome, second: Outcome) -> Outcome:

@@ -3,7 +3,7 @@
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from ackflow.streams.core.errors import Reject, Requeue, Skip
 from ackflow.streams.core.outcome import SKIPPED, Kind, Outcome
@@ -50,14 +50,6 @@ def exponential(first: float = 1.0, longest: float = 60.0) -> Wait:
         return ceiling * (0.5 + random.random() / 2)
 
     return wait
-
-
-class DeadLetters(Protocol):
-    """A sink that takes dead letters; any `Sink` of deliveries is one."""
-
-    def writer(self, session: Any, places: bool) -> Any:
-        """Return what writes to the sink within one run."""
-        ...
 
 
 @dataclass(frozen=True)

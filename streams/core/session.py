@@ -10,7 +10,7 @@ from ackflow.streams.core.circuit import Circuit
 from ackflow.streams.core.errors import Requeue, Skip, describe
 from ackflow.streams.core.outcome import Kind
 from ackflow.streams.core.summary import Failure, Summary
-from ackflow.streams.core.token import Token, settle
+from ackflow.streams.core.token import Token, judge
 
 if TYPE_CHECKING:
     from ackflow.streams.core.inlet import Inlet
@@ -91,8 +91,7 @@ class Session:
     def failed(self, tokens: Sequence[Token], error: Exception, stage: str, value: object) -> None:
         """Settle messages that failed alike, with what their sources' policies make of the error."""
         self.record(error, stage, value, len(tokens))
-        for token in tokens:
-            settle([token], token[0].judge(error))
+        judge(tokens, error)
 
     def record(self, error: Exception, stage: str, value: object, count: int = 1) -> None:
         """Count an error by its type, and keep the first of each as an example."""

@@ -177,12 +177,6 @@ class Nobody:
 NOBODY = Nobody()
 
 
-def members(token: Token) -> Sequence[Token]:
-    """Return the tokens of a chunk's members, or the token itself where it is no chunk's."""
-    account, _ = token
-    return account.tokens if isinstance(account, Joined) else (token,)
-
-
 def fork(token: Token, branches: int) -> list[Token]:
     """Return one token per branch, which together settle the given one; a chunk keeps its places."""
     if isinstance(token[0], Joined):
