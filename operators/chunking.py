@@ -31,6 +31,7 @@ class Chunk(Stage):
         self.timeout = timeout
         self.max_bytes = max_bytes
         self.holds = size
+        self.keeps = timeout or 0.0
 
     @property
     def settings(self) -> dict[str, Any]:

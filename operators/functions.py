@@ -4,9 +4,12 @@ import asyncio
 import inspect
 from collections.abc import Callable
 from types import CoroutineType
-from typing import Any
+from typing import Any, Final
 
-from ackflow.streams.core import Interrupted, Run
+from ackflow.streams.core import NOBODY, OUTAGES, Context, Interrupted, Run, Stage, Token
+
+FAILED: Final[Any] = object()
+"""Stands for the answer of a function that failed; its message is settled."""
 
 
 class OfFunction:
@@ -48,6 +51,42 @@ def check_seconds(call: str, seconds: object) -> None:
 def name(function: object) -> str:
     """Return a function's own name."""
     return getattr(function, "__name__", repr(function))
+
+
+class Calling:
+    """Calls a user's function for one value at a time, where a whole run would be too far ahead.
+
+    What it raises is that message's own; an outage halts and is tried again.
+    """
+
+    def __init__(
+        self, call: str, function: Callable[[Any], Any], context: Context, stage: Stage
+    ) -> None:
+        self._call = call
+        self._function = function
+        self._session = context.session
+        self._circuit = context.session.circuit(repr(stage))
+        self._stage = stage
+
+    async def __call__(self, value: Any, token: Token) -> Any:
+        """Return the function's answer, or FAILED when the message was settled as failed."""
+        try:
+            try:
+                return self._now(value)
+            except OUTAGES:
+                return await self._circuit.run(lambda: self._later(value))
+        except Exception as error:
+            self._session.failed([token], error, repr(self._stage), value)
+            return FAILED
+
+    async def _later(self, value: Any) -> Any:
+        return self._now(value)
+
+    def _now(self, value: Any) -> Any:
+        try:
+            return call_each(self._call, self._function, Run([value], [(NOBODY, 0)]))[0]
+        except Interrupted as stop:
+            raise stop.error from None
 
 
 def call_each(call: str, function: Callable[[Any], Any], run: Run[Any]) -> list[Any]:

@@ -35,8 +35,7 @@ class Consumer:
         many = "s" if len(settings.queues) > 1 else ""
         self.name = f"amqp queue{many} {', '.join(settings.queues)}"
         self.start_timeout = settings.start_timeout
-        timeout = settings.consumer_timeout
-        self.patience = None if timeout is None else timeout / 2
+        self.patience = settings.patience
         self.illegal = 0
         """How many channels the broker ended because of an illegal ack; anything but 0 is a bug."""
         self._settings = settings

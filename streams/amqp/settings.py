@@ -47,6 +47,11 @@ class Settings:
         if any(key.startswith("x-stream") for key in self.consumer_arguments):
             raise ValueError(f"consumer_arguments: {NO_STREAMS}")
 
+    @property
+    def patience(self) -> float | None:
+        """Seconds within which a delivery has to be settled: half of the broker's own limit."""
+        return None if self.consumer_timeout is None else self.consumer_timeout / 2
+
     def _check_queues(self) -> None:
         if not self.queues:
             raise ValueError("name must be a queue or a list of them, got an empty list")

@@ -40,6 +40,7 @@ class BodySource(Source):
 
     def __init__(self, settings: Settings) -> None:
         self.prefetch = settings.prefetch
+        self.patience = settings.patience
         self._settings = settings
 
     @property

@@ -23,20 +23,33 @@ from ackflow.streams.core.errors import (
 from ackflow.streams.core.feed import Feed
 from ackflow.streams.core.fused import Interrupted
 from ackflow.streams.core.inlet import Inlet
+from ackflow.streams.core.lane import Lane, lane_demand
 from ackflow.streams.core.ledger import Frame, Ledger, Verb
 from ackflow.streams.core.message import Message
-from ackflow.streams.core.operator import Composable, Grouping, Operator, Same, Ungrouping
+from ackflow.streams.core.operator import (
+    Composable,
+    Enumerating,
+    Grouping,
+    Operator,
+    OperatorLike,
+    Pairing,
+    Polymorphic,
+    Same,
+    Ungrouping,
+    Zipping,
+)
 from ackflow.streams.core.outcome import ACCEPTED, GIVEN_BACK, SKIPPED, Kind, Outcome, worst
 from ackflow.streams.core.pipeline import Handle, Pipeline
 from ackflow.streams.core.plain import from_iterable, from_lists, from_queue, of
 from ackflow.streams.core.policy import PERMANENT, FailurePolicy, RetryState, Wait, exponential
 from ackflow.streams.core.pulling import END, Pull, close
 from ackflow.streams.core.run import Run, concatenate
-from ackflow.streams.core.session import Session, cancelled
+from ackflow.streams.core.session import CREDIT, OVER, Joiner, Session, cancelled
 from ackflow.streams.core.sink import Sink, Writable, as_sink
 from ackflow.streams.core.slicing import Concat, Slice
 from ackflow.streams.core.stage import (
     Context,
+    Demand,
     Shape,
     Source,
     Stage,
@@ -51,6 +64,7 @@ from ackflow.streams.core.token import (
     NOBODY,
     Account,
     Joined,
+    RootToken,
     Split,
     Token,
     fork,
@@ -61,10 +75,12 @@ from ackflow.streams.core.writer import Writer
 
 __all__ = [
     "ACCEPTED",
+    "CREDIT",
     "END",
     "GIVEN_BACK",
     "NOBODY",
     "OUTAGES",
+    "OVER",
     "PERMANENT",
     "SKIPPED",
     "Account",
@@ -78,6 +94,8 @@ __all__ = [
     "Concat",
     "Context",
     "Delivery",
+    "Demand",
+    "Enumerating",
     "Epoch",
     "Failure",
     "FailurePolicy",
@@ -89,18 +107,24 @@ __all__ = [
     "Inlet",
     "Interrupted",
     "Joined",
+    "Joiner",
     "Kind",
+    "Lane",
     "Ledger",
     "Message",
     "Operator",
+    "OperatorLike",
     "Outcome",
+    "Pairing",
     "Pipeline",
     "PipelineError",
+    "Polymorphic",
     "PrefetchExhausted",
     "Pull",
     "Reject",
     "Requeue",
     "RetryState",
+    "RootToken",
     "Run",
     "Same",
     "Session",
@@ -123,6 +147,7 @@ __all__ = [
     "Wait",
     "Writable",
     "Writer",
+    "Zipping",
     "as_sink",
     "cancelled",
     "check_prefetch",
@@ -137,6 +162,7 @@ __all__ = [
     "from_lists",
     "from_queue",
     "label",
+    "lane_demand",
     "of",
     "settle",
     "worst",

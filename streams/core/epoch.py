@@ -8,7 +8,8 @@ from ackflow.streams.core.broker import Channel
 from ackflow.streams.core.delivery import Delivery
 from ackflow.streams.core.ledger import Ledger
 from ackflow.streams.core.outcome import Outcome
-from ackflow.streams.core.token import Token
+from ackflow.streams.core.token import RootToken
+from ackflow.streams.core.watching import Heard, Watchers
 
 if TYPE_CHECKING:
     from ackflow.streams.core.feed import Feed
@@ -31,6 +32,7 @@ class Epoch(Generic[Raw]):
         self.cancelled = False
         """Whether the broker was asked for no more deliveries."""
         self._arrivals: dict[int, float] = {}
+        self._watchers = Watchers()
 
     @property
     def closed(self) -> bool:
@@ -55,8 +57,24 @@ class Epoch(Generic[Raw]):
     def judge(self, error: Exception) -> Outcome:
         return self._feed.policy.judge(error)
 
-    def roots(self, tag: int) -> Iterator[Token]:
+    def roots(self, tag: int) -> Iterator[RootToken]:
         yield (self, tag)
+
+    def watch(self, tag: int, heard: Heard) -> None:
+        self._watchers.add(tag, heard)
+
+    def tell(self, tags: Sequence[int]) -> None:
+        """Let go of what was kept about deliveries that are settled for good."""
+        if self.attempts:
+            for tag in tags:
+                self.attempts.pop(tag, None)
+        if self._watchers:
+            self._watchers.tell(tags)
+
+    def end(self) -> None:
+        """Say that the channel is gone: what is not settled comes again by itself."""
+        self.ledger.close()
+        self._watchers.tell_all()
 
     def delivery(self, tag: int) -> Delivery | None:
         return None if self.closed else self._feed.broker.describe(self.ledger.item(tag))

@@ -124,7 +124,7 @@ class Feed(Inlet[A], Generic[A, Raw]):
                 self.ladder.tell(epoch, [tag], verb, Kind.REQUEUE)
         if not channel.lost.done():
             await self.sender.send(epoch, channel)
-        epoch.ledger.close()
+        epoch.end()
         await channel.close()
 
     @property
@@ -188,7 +188,7 @@ class Feed(Inlet[A], Generic[A, Raw]):
     def _forget(self, epoch: Epoch[Raw]) -> None:
         """Let go of a dead epoch's deliveries: the broker hands them out again."""
         self.epoch = None
-        epoch.ledger.close()
+        epoch.end()
         self._buffer.clear()
         self.ladder.release()
 

@@ -137,9 +137,7 @@ class Ladder:
             self._summary.stale += len(tags)
             return
         self._feed.session.settled(kind, len(tags))
-        if epoch.attempts:
-            for tag in tags:
-                epoch.attempts.pop(tag, None)
+        epoch.tell(tags)
         if verb is not Verb.ACK or epoch.ledger.unsent * 4 >= self._feed.prefetch:
             self._feed.sender.now()
         else:

@@ -15,7 +15,7 @@ from ackflow.streams.core.errors import describe
 from ackflow.streams.core.ledger import Verb
 from ackflow.streams.core.outcome import Kind, Outcome
 from ackflow.streams.core.run import Run
-from ackflow.streams.core.token import Token
+from ackflow.streams.core.token import RootToken
 
 if TYPE_CHECKING:
     from ackflow.streams.core.epoch import Epoch
@@ -137,7 +137,7 @@ class _Letter:
     def judge(self, error: Exception) -> Outcome:
         return self._epoch.judge(error)
 
-    def roots(self, tag: int) -> Iterator[Token]:
+    def roots(self, tag: int) -> Iterator[RootToken]:
         yield (self._epoch, tag)
 
     def delivery(self, tag: int) -> Delivery | None:

@@ -1,7 +1,7 @@
 """Operator: what turns one stream into another, as a value that can be named, reused, composed."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, Generic, TypeVar, overload
+from typing import Any, Generic, Protocol, TypeVar, TypeVarTuple, overload
 
 from ackflow.streams.core.stage import Stage
 from ackflow.streams.core.stream import Stream
@@ -12,6 +12,8 @@ C = TypeVar("C")
 X = TypeVar("X")
 A_contra = TypeVar("A_contra", contravariant=True)
 B_co = TypeVar("B_co", covariant=True)
+P = TypeVar("P", bound="Polymorphic")
+Bs = TypeVarTuple("Bs")
 
 
 class Composable:
@@ -42,6 +44,19 @@ class Composable:
         return " | ".join(map(repr, self.stages)) or "pipe()"
 
 
+class OperatorLike(Protocol[A_contra, B_co]):
+    """What is as good as an Operator[A, B] where A is known: one of any type is, too."""
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """What it is made of."""
+        ...
+
+    def __call__(self, stream: Stream[A_contra], /) -> Stream[B_co]:
+        """Apply it to a stream."""
+        ...
+
+
 class Operator(Composable, Generic[A_contra, B_co]):
     """What turns a Stream[A] into a Stream[B]; compose with `|` before or after it meets a stream.
 
@@ -56,15 +71,7 @@ class Operator(Composable, Generic[A_contra, B_co]):
         return result
 
     @overload
-    def __or__(self, step: "Operator[B_co, C]") -> "Operator[A_contra, C]": ...
-    @overload
-    def __or__(self, step: "Same") -> "Operator[A_contra, B_co]": ...
-    @overload
-    def __or__(self, step: "Grouping") -> "Operator[A_contra, list[B_co]]": ...
-    @overload
-    def __or__(
-        self: "Operator[A_contra, Sequence[C]]", step: "Ungrouping"
-    ) -> "Operator[A_contra, C]": ...
+    def __or__(self, step: OperatorLike[B_co, C]) -> "Operator[A_contra, C]": ...
     @overload
     def __or__(self, step: Callable[[Stream[B_co]], X]) -> Callable[[Stream[A_contra]], X]: ...
     def __or__(self, step: Any) -> Any:
@@ -72,7 +79,15 @@ class Operator(Composable, Generic[A_contra, B_co]):
         return self._compose(step)
 
 
-class Same(Composable):
+class Polymorphic(Composable):
+    """An operator for values of any type, whose results depend on that type.
+
+    Where two of them are composed before a stream says what the type is, the checkers can't write down
+    the type of the two, unless it is one of those below: it is Operator[Any, Any].
+    """
+
+
+class Same(Polymorphic):
     """An operator that hands on what it gets, of whatever type."""
 
     def __call__(self, stream: Stream[A]) -> Stream[A]:
@@ -80,15 +95,9 @@ class Same(Composable):
         return result
 
     @overload
-    def __or__(self, step: Operator[A, B]) -> Operator[A, B]: ...
+    def __or__(self, step: P) -> P: ...
     @overload
-    def __or__(self, step: "Same") -> "Same": ...
-    @overload
-    def __or__(self, step: "Grouping") -> "Grouping": ...
-    @overload
-    def __or__(  # type: ignore[overload-overlap]  # what takes sequences apart takes fewer streams
-        self, step: "Ungrouping"
-    ) -> "Ungrouping": ...
+    def __or__(self, step: OperatorLike[A, B]) -> Operator[A, B]: ...
     @overload
     def __or__(self, step: Callable[[Stream[A]], X]) -> Callable[[Stream[A]], X]: ...
     def __or__(self, step: Any) -> Any:
@@ -96,7 +105,7 @@ class Same(Composable):
         return self._compose(step)
 
 
-class Grouping(Composable):
+class Grouping(Polymorphic):
     """An operator that joins values, of whatever type, into lists of them."""
 
     def __call__(self, stream: Stream[A]) -> Stream[list[A]]:
@@ -104,11 +113,17 @@ class Grouping(Composable):
         return result
 
     @overload
-    def __or__(self, step: Operator[list[A], B]) -> Operator[A, B]: ...
+    def __or__(  # type: ignore[overload-overlap]  # what takes any type comes first
+        self, step: Same
+    ) -> "Grouping": ...
     @overload
-    def __or__(self, step: Same) -> "Grouping": ...
+    def __or__(  # type: ignore[overload-overlap]
+        self, step: "Ungrouping"
+    ) -> Same: ...
     @overload
-    def __or__(self, step: "Ungrouping") -> Same: ...
+    def __or__(self, step: Polymorphic) -> Operator[Any, Any]: ...
+    @overload
+    def __or__(self, step: OperatorLike[list[A], B]) -> Operator[A, B]: ...
     @overload
     def __or__(self, step: Callable[[Stream[list[A]]], X]) -> Callable[[Stream[A]], X]: ...
     def __or__(self, step: Any) -> Any:
@@ -116,7 +131,7 @@ class Grouping(Composable):
         return self._compose(step)
 
 
-class Ungrouping(Composable):
+class Ungrouping(Polymorphic):
     """An operator that takes sequences, of whatever type, apart."""
 
     def __call__(self, stream: Stream[Sequence[A]]) -> Stream[A]:
@@ -124,11 +139,81 @@ class Ungrouping(Composable):
         return result
 
     @overload
-    def __or__(self, step: Operator[A, B]) -> Operator[Sequence[A], B]: ...
+    def __or__(  # type: ignore[overload-overlap]  # what takes any type comes first
+        self, step: Same
+    ) -> "Ungrouping": ...
     @overload
-    def __or__(self, step: Same) -> "Ungrouping": ...
+    def __or__(self, step: Polymorphic) -> Operator[Sequence[Any], Any]: ...
+    @overload
+    def __or__(self, step: OperatorLike[A, B]) -> Operator[Sequence[A], B]: ...
     @overload
     def __or__(self, step: Callable[[Stream[A]], X]) -> Callable[[Stream[Sequence[A]]], X]: ...
+    def __or__(self, step: Any) -> Any:
+        """Compose with an operator or a sink."""
+        return self._compose(step)
+
+
+class Enumerating(Polymorphic):
+    """An operator that puts a number beside each value, of whatever type."""
+
+    def __call__(self, stream: Stream[A]) -> Stream[tuple[int, A]]:
+        result: Stream[tuple[int, A]] = self._apply(stream)
+        return result
+
+    @overload
+    def __or__(  # type: ignore[overload-overlap]  # what takes any type comes first
+        self, step: Same
+    ) -> "Enumerating": ...
+    @overload
+    def __or__(self, step: Polymorphic) -> Operator[Any, Any]: ...
+    @overload
+    def __or__(self, step: OperatorLike[tuple[int, A], B]) -> Operator[A, B]: ...
+    @overload
+    def __or__(self, step: Callable[[Stream[tuple[int, A]]], X]) -> Callable[[Stream[A]], X]: ...
+    def __or__(self, step: Any) -> Any:
+        """Compose with an operator or a sink."""
+        return self._compose(step)
+
+
+class Pairing(Polymorphic):
+    """An operator that puts each value, of whatever type, beside the one before."""
+
+    def __call__(self, stream: Stream[A]) -> Stream[tuple[A, A]]:
+        result: Stream[tuple[A, A]] = self._apply(stream)
+        return result
+
+    @overload
+    def __or__(  # type: ignore[overload-overlap]  # what takes any type comes first
+        self, step: Same
+    ) -> "Pairing": ...
+    @overload
+    def __or__(self, step: Polymorphic) -> Operator[Any, Any]: ...
+    @overload
+    def __or__(self, step: OperatorLike[tuple[A, A], B]) -> Operator[A, B]: ...
+    @overload
+    def __or__(self, step: Callable[[Stream[tuple[A, A]]], X]) -> Callable[[Stream[A]], X]: ...
+    def __or__(self, step: Any) -> Any:
+        """Compose with an operator or a sink."""
+        return self._compose(step)
+
+
+class Zipping(Polymorphic, Generic[*Bs]):
+    """An operator that puts values of other streams beside each value, of whatever type."""
+
+    def __call__(self, stream: Stream[A]) -> Stream[tuple[A, *Bs]]:
+        result: Stream[tuple[A, *Bs]] = self._apply(stream)
+        return result
+
+    @overload
+    def __or__(  # type: ignore[overload-overlap]  # what takes any type comes first
+        self, step: Same
+    ) -> "Zipping[*Bs]": ...
+    @overload
+    def __or__(self, step: Polymorphic) -> Operator[Any, Any]: ...
+    @overload
+    def __or__(self, step: OperatorLike[tuple[A, *Bs], C]) -> Operator[A, C]: ...
+    @overload
+    def __or__(self, step: Callable[[Stream[tuple[A, *Bs]]], X]) -> Callable[[Stream[A]], X]: ...
     def __or__(self, step: Any) -> Any:
         """Compose with an operator or a sink."""
         return self._compose(step)

@@ -24,7 +24,8 @@ from ackflow.streams.core.run import Run
 from ackflow.streams.core.session import Session
 from ackflow.streams.core.stage import Source
 from ackflow.streams.core.stream import Stream
-from ackflow.streams.core.token import Nobody, Token
+from ackflow.streams.core.token import Nobody, RootToken
+from ackflow.streams.core.watching import Heard, Watchers
 
 A = TypeVar("A")
 
@@ -95,6 +96,7 @@ class PlainInlet(Inlet[Any]):
         self._open: dict[int, Any] = {}
         self._letters: Any = None
         self._failures: list[Run[Any]] = []
+        self._watchers = Watchers()
 
     async def open(self) -> None:
         """Open the dead-letter sink, where there is one."""
@@ -124,6 +126,7 @@ class PlainInlet(Inlet[Any]):
         except Exception as error:
             self._session.fail(error)
         finally:
+            self.over = True
             await pull.close()
 
     def _run(self, values: list[Any]) -> Run[Any]:
@@ -162,6 +165,8 @@ class PlainInlet(Inlet[Any]):
             value = self._open.pop(tag)
             if failed:
                 self._failures.append(self._letter(value, outcome.cause))
+        if self._watchers:
+            self._watchers.tell(tags)
 
     def _letter(self, value: Any, cause: Exception | None) -> Run[Any]:
         headers = cause_headers(cause or Reject("failed"), self._source.name)
@@ -178,8 +183,11 @@ class PlainInlet(Inlet[Any]):
     def judge(self, error: Exception) -> Outcome:
         return SKIPPED if isinstance(error, Skip) else Outcome(Kind.REJECT, error)
 
-    def roots(self, tag: int) -> Iterator[Token]:
+    def roots(self, tag: int) -> Iterator[RootToken]:
         yield (self, tag)
+
+    def watch(self, tag: int, heard: Heard) -> None:
+        self._watchers.add(tag, heard)
 
     def delivery(self, tag: int) -> Delivery | None:
         value = self._open.get(tag)

@@ -15,6 +15,10 @@ from ackflow.streams.core.token import Token, judge
 if TYPE_CHECKING:
     from ackflow.streams.core.inlet import Inlet
 
+OVER = "end"
+CREDIT = "window"
+"""Why joiners are told to flush."""
+
 logger = logging.getLogger("ackflow.session")
 
 
@@ -26,7 +30,11 @@ class Joiner(Protocol):
         ...
 
     def flush(self, reason: str) -> None:
-        """Let go of what it keeps back, because of `reason`."""
+        """Let go of what it keeps back, because of `reason`.
+
+        OVER when no source has anything more to give; CREDIT when a source waits for credit and all
+        that it handed out is in joiners: who may not let go early ignores that.
+        """
         ...
 
 
@@ -149,10 +157,11 @@ class Session:
             parked |= self._parked(self.looker, inlet)
         if not parked or len(parked) < inlet.in_flight:
             return False
+        reason = OVER if all(each.over for each in self.inlets) else CREDIT
         for joiner in keeping:
-            joiner.flush("window")
+            joiner.flush(reason)
         if self.looker is not None and not keeping and not inlet.over:
-            self.looker.flush("window")
+            self.looker.flush(reason)
         return True
 
     def _parked(self, joiner: Joiner, inlet: "Inlet[Any]") -> set[Token]:

@@ -2,7 +2,7 @@
 
 import inspect
 from abc import abstractmethod
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -32,12 +32,14 @@ class Context:
 class Stage:
     """One link of a stream: immutable settings, used by any number of streams and runs.
 
-    `holds`: how many elements it keeps back at most, None where that is not known. `others`: streams
+    `holds`: how many elements it keeps back at most, None where that is not known. `keeps`: seconds
+    that it keeps one back at most, unless the broker has no credit left for more. `others`: streams
     that flow into it beside the one it is applied to.
     """
 
     name: ClassVar[str] = "stage"
     holds: int | None = 0
+    keeps: float = 0.0
     others: "tuple[Stream[Any], ...]" = ()
     catches: ClassVar[bool] = False
     passes_failures: ClassVar[bool] = False
@@ -54,6 +56,9 @@ class Stage:
     def places(self, before: int) -> int:
         """Say how deep the chunks that leave still have their members at their places."""
         return before
+
+    def check(self, inputs: "Sequence[Stream[Any]]") -> None:
+        """Raise where these streams can't flow into it."""
 
     def runs(self, context: Context, *inputs: AsyncIterator[Run[Any]]) -> AsyncGenerator[Run[Any]]:
         """Hand out runs made of the inputs'."""
@@ -75,9 +80,13 @@ class Step(Stage):
 
 
 class Source(Stage):
-    """Where a stream begins. `prefetch` is None where it is to be derived from what lies behind."""
+    """Where a stream begins. `prefetch` is None where it is to be derived from what lies behind.
+
+    `patience`: seconds within which it wants its messages settled, None for as long as it takes.
+    """
 
     prefetch: int | None = None
+    patience: float | None = None
     bounded = False
     """Whether prefetch means something to it."""
 
@@ -132,6 +141,20 @@ def bounded_demand(source: Source, path: "tuple[Any, ...]") -> Demand:
             "or declare the bound with @op.operator(holds=…)"
         )
     return needed
+
+
+def check_patience(source: Source, path: "tuple[Any, ...]") -> None:
+    """Raise ValueError where stages keep messages longer than the source can wait for their acks."""
+    if source.patience is None:
+        return
+    slow = [stage for stage in path if getattr(stage, "keeps", 0.0)]
+    kept = sum(stage.keeps for stage in slow)
+    if kept > source.patience:
+        raise ValueError(
+            f"{source.name}: its messages must be settled within {source.patience:g} s, half of "
+            f"consumer_timeout, but {' + '.join(map(repr, slow))} may keep them for {kept:g} s; "
+            "shorten that, or raise consumer_timeout here and at the broker"
+        )
 
 
 def check_prefetch(name: str, prefetch: int | None) -> None:

@@ -12,7 +12,16 @@ from ackflow.streams.core.run import Run
 from ackflow.streams.core.session import Session
 from ackflow.streams.core.sink import Writable, as_sink
 from ackflow.streams.core.slicing import Concat, Slice
-from ackflow.streams.core.stage import Context, Shape, Source, Stage, Step, bounded_demand, demand
+from ackflow.streams.core.stage import (
+    Context,
+    Shape,
+    Source,
+    Stage,
+    Step,
+    bounded_demand,
+    check_patience,
+    demand,
+)
 
 A_co = TypeVar("A_co", covariant=True)
 X = TypeVar("X")
@@ -38,6 +47,7 @@ class Stream(Generic[A_co]):
     def __init__(self, stage: Stage, *inputs: "Stream[Any]") -> None:
         self.stage = stage
         self.inputs = inputs
+        stage.check(inputs)
         self._check()
 
     # -- composing --------------------------------------------------------------------------------
@@ -75,8 +85,9 @@ class Stream(Generic[A_co]):
             yield from stream.paths((self.stage, *below))
 
     def _check(self) -> None:
-        """Raise ValueError where a chunk can't be filled with what prefetch lets out."""
+        """Raise ValueError where a chunk can't be filled with what prefetch lets out, or in time."""
         for source, path in self.paths():
+            check_patience(source, path)
             needed = demand(path)
             if source.bounded and source.prefetch is not None and needed.largest > source.prefetch:
                 raise ValueError(
@@ -112,7 +123,7 @@ class Stream(Generic[A_co]):
         return Fused(session, steps, contexts).runs(stream.attach(session, below))
 
     def _context(self, session: Session, below: tuple[Any, ...]) -> Context:
-        places = min(stream.places for stream in self.inputs)
+        places = min((stream.places for stream in self.inputs), default=0)
         for stage in below:
             if getattr(stage, "catches", False):
                 return Context(session, True, places)

@@ -14,6 +14,7 @@ from typing import Protocol, TypeAlias
 from ackflow.streams.core.delivery import Delivery
 from ackflow.streams.core.errors import AlreadySettled
 from ackflow.streams.core.outcome import ACCEPTED, Kind, Outcome, worst
+from ackflow.streams.core.watching import Heard
 
 
 class Account(Protocol):
@@ -32,7 +33,7 @@ class Account(Protocol):
         """Return what the policy of the source makes of an error."""
         ...
 
-    def roots(self, tag: int) -> Iterator["Token"]:
+    def roots(self, tag: int) -> Iterator["RootToken"]:
         """Yield the tokens of the deliveries behind a tag."""
         ...
 
@@ -41,7 +42,16 @@ class Account(Protocol):
         ...
 
 
+class Root(Account, Protocol):
+    """The account of deliveries fresh from their source."""
+
+    def watch(self, tag: int, heard: Heard) -> None:
+        """Have `heard` called once an open delivery is settled for good, or its channel is gone."""
+        ...
+
+
 Token: TypeAlias = tuple[Account, int]
+RootToken: TypeAlias = tuple[Root, int]
 
 _account = itemgetter(0)
 _tag = itemgetter(1)
@@ -118,7 +128,7 @@ class Split:
     def judge(self, error: Exception) -> Outcome:
         return self._token[0].judge(error)
 
-    def roots(self, tag: int) -> Iterator[Token]:
+    def roots(self, tag: int) -> Iterator[RootToken]:
         account, whole = self._token
         return account.roots(whole)
 
@@ -148,7 +158,7 @@ class Joined:
             verdict = worst(verdict, account.judge(error))
         return verdict
 
-    def roots(self, tag: int) -> Iterator[Token]:
+    def roots(self, tag: int) -> Iterator[RootToken]:
         for account, member in self.tokens:
             yield from account.roots(member)
 
@@ -167,7 +177,7 @@ class Nobody:
     def judge(self, error: Exception) -> Outcome:
         return Outcome(Kind.REJECT, error)
 
-    def roots(self, tag: int) -> Iterator[Token]:
+    def roots(self, tag: int) -> Iterator[RootToken]:
         return iter(())
 
     def delivery(self, tag: int) -> Delivery | None:
