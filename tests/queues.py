@@ -6,8 +6,11 @@ from typing import Any, TypeVar
 
 from ackflow import streams
 from ackflow.streams.memory import MemoryQueue
+from ackflow.streams.testing import assert_closed
 
 A = TypeVar("A")
+
+assert_all_closed = assert_closed
 
 
 def closed(values: Iterable[A], **options: Any) -> MemoryQueue[A]:
@@ -15,14 +18,6 @@ def closed(values: Iterable[A], **options: Any) -> MemoryQueue[A]:
     queue = streams.memory.queue(values, **options)
     queue.close()
     return queue
-
-
-def assert_all_closed(*queues: MemoryQueue[Any]) -> None:
-    """Nothing is unsettled, no channel is open, and no task was left behind."""
-    for queue in queues:
-        assert queue.unsettled == []
-        assert queue._broker.channels == []
-    assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
 async def ticks(number: int = 20) -> None:

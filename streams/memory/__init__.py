@@ -1,6 +1,6 @@
 """Queues in memory: for tests, for notebooks, and for stages of one process."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 from ackflow.streams.core import (
@@ -11,14 +11,18 @@ from ackflow.streams.core import (
     Source,
     Stream,
     Wait,
+    check_count,
+    check_duration,
     check_prefetch,
+    check_seconds,
     exponential,
+    shown,
 )
-from ackflow.streams.memory.broker import Entry, MemoryBroker
+from ackflow.streams.memory.broker import Entry, MemoryBroker, Settlement
 
 A = TypeVar("A")
 
-__all__ = ["MemoryQueue", "queue"]
+__all__ = ["MemoryQueue", "Settlement", "queue"]
 
 
 class MemoryQueue(Stream[A]):
@@ -53,9 +57,51 @@ class MemoryQueue(Stream[A]):
             channel.notify()
 
     def disconnect(self) -> None:
-        """Break the connection: what is not settled is handed out again over a new one."""
+        """Break the connection: what is not settled is handed out again over a new one.
+
+        Acks: what was under way settles nothing any more; it counts as requeued, and comes again.
+        """
         for channel in list(self._broker.channels):
             channel.lose()
+
+    def pause(self, seconds: float) -> None:
+        """Hand out nothing for `seconds` from now on; a later call replaces it.
+
+        Acks: go on; what is handed out and not settled stays so, and can be settled meanwhile.
+        Raises ValueError where `seconds` is no time, RuntimeError outside a running loop.
+        """
+        way_out = "put nothing in where nothing is to be handed out"
+        check_duration("queue.pause(seconds)", seconds, way_out)
+        self._broker.pause(seconds)
+
+    def fail(self, error: Exception, times: int = 1) -> None:
+        """Have the next `times` attempts to connect fail with `error`, as a broker that is away.
+
+        Example:
+            queue.disconnect()
+            queue.fail(SourceError("the broker restarts"), times=3)
+
+        Acks: nothing changes for what is handed out; a connection that is open stays so. A first
+        connection is tried for 10 s, a later one for ever; an error that is no outage (no OSError, no
+        SourceError, no Unavailable) ends the run at once.
+        Raises ValueError where `times` is below 1, TypeError where `error` is no exception.
+        """
+        if not isinstance(error, Exception):
+            raise TypeError(
+                f"queue.fail(error): must be an exception, got {shown(error)}; "
+                'SourceError("away") is one'
+            )
+        check_count("queue.fail(times)", times, 1, "leave it out for 1")
+        self._broker.fail(error, times)
+
+    def watch(self, watcher: Callable[[], object]) -> None:
+        """Call `watcher` whenever somebody tries to connect, and whenever messages were handed out."""
+        self._broker.watchers.append(watcher)
+
+    @property
+    def untouched(self) -> bool:
+        """Whether some message has never been handed out."""
+        return self._broker.untouched
 
     @property
     def acked(self) -> list[A]:
@@ -71,6 +117,20 @@ class MemoryQueue(Stream[A]):
     def requeued(self) -> list[A]:
         """The values that went back to the queue so far."""
         return self._broker.requeued
+
+    @property
+    def settlements(self) -> "list[Settlement[A]]":
+        """What became of the values handed out, in the order in which the broker heard of it.
+
+        Pairs of "acked", "rejected" or "requeued" and the value. What an end of the connection gave
+        back is in it as requeued, and a value that came again once for each time.
+        """
+        return self._broker.settlements
+
+    @property
+    def channels(self) -> int:
+        """How many channels are open: 0 after a run, whatever its end."""
+        return len(self._broker.channels)
 
     @property
     def unsettled(self) -> list[A]:
@@ -141,6 +201,13 @@ def queue(
     without a message after which the stream ends. The stream also ends after `close()`.
     Raises ValueError or TypeError for settings that can't be meant.
     """
-    check_prefetch("memory.queue", prefetch)
-    policy = FailurePolicy(attempts, wait or exponential(), permanent, dead_letter)
+    call = "streams.memory.queue"
+    if not isinstance(values, Iterable):
+        raise TypeError(
+            f"{call}(values): must be an iterable, got {shown(values)}; [value] makes a queue of one"
+        )
+    check_prefetch(call, prefetch)
+    check_seconds(f"{call}(until_idle)", until_idle)
+    wait = exponential() if wait is None else wait
+    policy = FailurePolicy(attempts, wait, permanent, dead_letter, call=call)
     return MemoryQueue(MemorySource(values, prefetch, policy, until_idle))

@@ -4,15 +4,23 @@ An ack for a tag that is not open closes the channel and raises, as a server's 4
 """
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from heapq import heappop, heappush
 from itertools import count
-from typing import Generic, TypeVar
+from typing import Generic, Literal, NamedTuple, TypeVar
 
 from ackflow.streams.core import Delivery, Epoch, Frame, IllegalAcknowledgement, Verb
 
 A = TypeVar("A")
+
+
+class Settlement(NamedTuple, Generic[A]):
+    """What became of one message that was handed out."""
+
+    verb: Literal["acked", "rejected", "requeued"]
+    value: A
 
 
 class Entry(Generic[A]):
@@ -40,10 +48,16 @@ class MemoryBroker(Generic[A]):
         self.acked: list[A] = []
         self.rejected: list[A] = []
         self.requeued: list[A] = []
+        self.settlements: list[Settlement[A]] = []
         self.channels: list[MemoryChannel[A]] = []
         self.prefetch = 0
         self.closed = False
         self._room: asyncio.Future[None] | None = None
+        self._failures: deque[Exception] = deque()
+        self._pause: asyncio.TimerHandle | None = None
+        self._pausing: asyncio.AbstractEventLoop | None = None
+        self.watchers: list[Callable[[], object]] = []
+        """Called when somebody connects, and when messages were handed out."""
         self.put(values)
 
     def put(self, values: Iterable[A]) -> None:
@@ -52,18 +66,26 @@ class MemoryBroker(Generic[A]):
         self._ready.extend((entry.number, entry) for entry in entries)
 
     def get(self, most: int) -> list[Entry[A]]:
-        """Take out the first messages that are ready."""
+        """Take out the first messages that are ready, unless the broker pauses."""
+        if self._pausing is asyncio.get_running_loop():
+            return []
         return [heappop(self._ready)[1] for _ in range(min(most, len(self._ready)))]
 
     def put_back(self, entry: Entry[A]) -> None:
         """Return a message to its old position, as RabbitMQ does where it can."""
         self.requeued.append(entry.value)
+        self.settlements.append(Settlement("requeued", entry.value))
         heappush(self._ready, (entry.number, entry))
 
     @property
     def ready(self) -> list[A]:
         """The values that wait to be handed out."""
         return [entry.value for _, entry in sorted(self._ready)]
+
+    @property
+    def untouched(self) -> bool:
+        """Whether some message has never been handed out."""
+        return any(entry.deliveries == 0 for _, entry in self._ready)
 
     @property
     def unsettled(self) -> list[Entry[A]]:
@@ -75,8 +97,31 @@ class MemoryBroker(Generic[A]):
         """Whether no message will come any more."""
         return self.closed and not self._ready
 
+    def fail(self, error: Exception, times: int) -> None:
+        """Have the next `times` connections fail."""
+        self._failures.extend([error] * times)
+
+    def pause(self, seconds: float) -> None:
+        """Hand out nothing for so long."""
+        if self._pause is not None:
+            self._pause.cancel()
+        self._pausing = asyncio.get_running_loop()
+        self._pause = self._pausing.call_later(seconds, self._resume)
+
+    def _resume(self) -> None:
+        self._pause = self._pausing = None
+        self.dispatch()
+
+    def watch(self) -> None:
+        """Tell those who watch."""
+        for watcher in self.watchers:
+            watcher()
+
     async def connect(self, epoch: Epoch[Entry[A]]) -> "MemoryChannel[A]":
         """Open a channel and hand out up to `prefetch` messages."""
+        self.watch()
+        if self._failures:
+            raise self._failures.popleft()
         channel = MemoryChannel(self, epoch, self.prefetch)
         self.channels.append(channel)
         channel.wake()
@@ -138,6 +183,7 @@ class MemoryChannel(Generic[A]):
         self.open.update(zip(count(self._last + 1), entries))
         self._last += len(entries)
         self._epoch.deliver(entries)
+        self._broker.watch()
 
     async def send(self, frames: Sequence[Frame]) -> None:
         """Take frames; an illegal one loses the channel and raises."""
@@ -160,13 +206,16 @@ class MemoryChannel(Generic[A]):
         return [tag for tag in self.open if tag <= frame.tag]
 
     def _settle(self, verb: Verb, entry: Entry[A]) -> None:
+        broker = self._broker
         match verb:
             case Verb.ACK:
-                self._broker.acked.append(entry.value)
+                broker.acked.append(entry.value)
+                broker.settlements.append(Settlement("acked", entry.value))
             case Verb.REJECT:
-                self._broker.rejected.append(entry.value)
+                broker.rejected.append(entry.value)
+                broker.settlements.append(Settlement("rejected", entry.value))
             case _:
-                self._broker.put_back(entry)
+                broker.put_back(entry)
 
     def notify(self) -> None:
         """Tell the consumer that the queue was closed."""

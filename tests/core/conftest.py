@@ -1,10 +1,10 @@
 """The tests in this folder run in virtual time."""
 
-from collections.abc import Callable
-from typing import Any
+import pytest
 
-from tests.virtual_time import VirtualTimeLoop
+from ackflow.streams.testing import VirtualClock
 
 
-def pytest_asyncio_loop_factories(config: Any, item: Any) -> dict[str, Callable[[], Any]]:
-    return {"virtual": VirtualTimeLoop}
+@pytest.fixture(autouse=True)
+def in_virtual_time(virtual_clock: VirtualClock) -> None:
+    """Have every async test run on the kit's loop."""

@@ -1,11 +1,9 @@
-"""A source that notes how its messages are settled, virtual time, and an Elasticsearch in memory."""
+"""A source that notes how its messages are settled, and a client with an Elasticsearch in memory."""
 
 from __future__ import annotations
 
 import asyncio
-import json
-import selectors
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NoReturn, TypeVar
 
@@ -23,6 +21,8 @@ from elastic_transport import (
 
 from ackflow.streams.core import Delivery, Joined, Message, Reject, Requeue, Session
 from ackflow.streams.core.outcome import Kind, Outcome
+from ackflow.streams.testing import run
+from ackflow.streams.testing.indexing import parse
 
 T = TypeVar("T")
 
@@ -30,37 +30,9 @@ T = TypeVar("T")
 # -- time -------------------------------------------------------------------------------------------
 
 
-class VirtualLoop(asyncio.SelectorEventLoop):
-    """A loop in which waiting takes no time."""
-
-    def __init__(self) -> None:
-        super().__init__(_Skipping(self))
-        self.now = 0.0
-
-    def time(self) -> float:
-        return self.now
-
-
-class _Skipping(selectors.DefaultSelector):
-    """Moves the loop's clock where it would wait for it."""
-
-    def __init__(self, loop: VirtualLoop) -> None:
-        super().__init__()
-        self._loop = loop
-
-    def select(self, timeout: float | None = None) -> Any:
-        events = super().select(0)
-        if not events and timeout is None:
-            raise RuntimeError("everything waits, and nothing will ever happen")
-        if not events and timeout:
-            self._loop.now += timeout
-        return events
-
-
-def virtually(test: Callable[[], Awaitable[T]]) -> T:
+def virtually(test: Callable[[], Coroutine[Any, Any, T]]) -> T:
     """Run an async function in virtual time."""
-    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
-        return runner.run(test())  # type: ignore[arg-type]
+    return run(test())
 
 
 def now() -> float:
@@ -132,25 +104,13 @@ Item = dict[str, Any]
 class Bulk:
     """One bulk that arrived: its operations as (name, metadata, document)."""
 
-    operations: list[tuple[str, Item, Any]]
+    operations: Sequence[tuple[str, Item, Any]]
     size: int
     at: float
 
     @property
     def ids(self) -> list[Any]:
         return [metadata.get("_id") for _, metadata, _ in self.operations]
-
-
-def parse(payload: bytes) -> list[tuple[str, Item, Any]]:
-    """Read a bulk as Elasticsearch does: line by line."""
-    assert payload.endswith(b"\n")
-    lines = iter(payload[:-1].split(b"\n"))
-    operations = []
-    for line in lines:
-        ((name, metadata),) = json.loads(line).items()
-        document = None if name == "delete" else json.loads(next(lines))
-        operations.append((name, metadata, document))
-    return operations
 
 
 Behaviour = Callable[[Bulk], Any]

@@ -9,28 +9,22 @@ from typing import Any
 
 import pytest
 import trustme
-from aiohttp import web
 
 from ackflow.sinks.elasticsearch import bulk
 from ackflow.streams.core import Unavailable
+from ackflow.streams.testing import BulkAnswer, FakeElasticsearch
+from ackflow.streams.testing.answers import Request
 from tests.sinks.elasticsearch.engine import running, words
-from tests.sinks.elasticsearch.scripted import (
-    page,
-    resetting,
-    saying,
-    scripted,
-    stopping_half_way,
-)
 
 QUICK: dict[str, Any] = {"backoff": (0.001, 0.01)}
 
 
 async def test_one_chunk_is_one_post() -> None:
-    async with scripted() as server, running(server.url) as engine:
+    async with FakeElasticsearch() as server, running(server.url) as engine:
         await engine.write(*words("um", "dois"), {"word": "três"})
         assert engine.source.accepted == [0, 1, 2]
     request = server.requests[-1]
-    assert server.stored == ["um", "dois", "três"]
+    assert list(server.documents) == ["um", "dois", "três"]
     assert (request.method, request.headers["Content-Type"]) == (
         "POST",
         "application/vnd.elasticsearch+x-ndjson; compatible-with=8",
@@ -38,25 +32,25 @@ async def test_one_chunk_is_one_post() -> None:
 
 
 @pytest.mark.parametrize(
-    "handler",
+    "answer",
     [
-        page(502, "<html>Bad Gateway</html>"),
-        page(503, "busy", "application/octet-stream"),
-        page(504, "", "text/plain"),
-        saying(429, {"error": {"type": "es_rejected_execution_exception"}}, {"Retry-After": "0"}),
-        saying(500, {"error": {"type": "null_pointer_exception"}}),
-        resetting,
-        stopping_half_way,
-        page(200, "<html>Please log in</html>"),
-        saying(200, {"errors": False, "items": [{"index": {"status": 201}}]}),
-        saying(200, {"errors": False, "items": [{"index": {"status": 201}}] * 3}),
-        saying(200, {"errors": False}, {"X-Elastic-Product": "?"}),
+        BulkAnswer(502, "<html>Bad Gateway</html>"),
+        BulkAnswer(503, "busy", {"Content-Type": "application/octet-stream"}),
+        BulkAnswer(504, "", {"Content-Type": "text/plain"}),
+        BulkAnswer(429, headers={"Retry-After": "0"}),
+        500,
+        BulkAnswer(cut=0),
+        BulkAnswer(cut=32),
+        BulkAnswer(200, "<html>Please log in</html>"),
+        BulkAnswer(results=1, stores=True),
+        BulkAnswer(200, {"errors": False, "items": [{"index": {"status": 201}}] * 3}),
+        BulkAnswer(200, {"errors": False}, {"X-Elastic-Product": "?"}),
     ],
+    ids=str,
 )
 @pytest.mark.parametrize("own_client", [True, False])
-async def test_what_passes_is_survived_with_the_same_ids(handler: Any, own_client: bool) -> None:
-    async with scripted() as server:
-        server.then(handler)
+async def test_what_passes_is_survived_with_the_same_ids(answer: Any, own_client: bool) -> None:
+    async with FakeElasticsearch([answer]) as server:
         client: Any = server.url if own_client else somebodys_client(server.url)
         async with running(client, **QUICK) as engine:
             await engine.write(*words("a", "b"))
@@ -65,7 +59,7 @@ async def test_what_passes_is_survived_with_the_same_ids(handler: Any, own_clien
             assert engine.statistics.retries == 2  # ours, and none of the client's
         if not own_client:
             await client.close()
-    assert server.bulks == [["a", "b"], ["a", "b"]]
+    assert [request.ids for request in server.bulks] == [["a", "b"], ["a", "b"]]
 
 
 def somebodys_client(url: str) -> Any:
@@ -76,22 +70,18 @@ def somebodys_client(url: str) -> Any:
 
 
 async def test_a_kept_alive_connection_that_dies_stores_nothing_twice() -> None:
-    async with scripted() as server, running(server.url, id=None, on_unknown="reject") as engine:
+    settings: dict[str, Any] = {"id": None, "on_unknown": "reject"}
+    async with FakeElasticsearch() as server, running(server.url, **settings) as engine:
         await engine.write({"n": 1})
-
-        async def store_and_die(request: web.Request, body: bytes) -> web.StreamResponse:
-            await server.store(request, body)
-            return await resetting(request, body)
-
-        server.then(store_and_die)
+        server.then(BulkAnswer(cut=0, stores=True))
         await engine.write({"n": 2})
         assert (engine.source.accepted, engine.source.rejected) == ([0], [1])
         assert engine.source.cause(1).error_type == "unknown_outcome"
-        assert len(server.stored) == 2
+        assert len(server.documents) == 2
 
 
 async def test_a_body_that_is_too_large_for_the_server_is_split() -> None:
-    async with scripted(max_bytes=5000) as server, running(server.url, **QUICK) as engine:
+    async with FakeElasticsearch(max_bytes=5000) as server, running(server.url, **QUICK) as engine:
         await engine.write(*({"word": str(n), "text": "x" * 400} for n in range(50)))
         assert len(engine.source.accepted) == 50
         assert engine.statistics.bulks[413] >= 1
@@ -101,44 +91,33 @@ async def test_a_body_that_is_too_large_for_the_server_is_split() -> None:
 
 
 async def test_a_400_is_bisected() -> None:
-    async def refuse(request: web.Request, body: bytes) -> web.StreamResponse:
-        if b'"poison"' in body:
-            return await saying(400, {"error": {"type": "parsing", "reason": "no"}})(request, body)
-        return await server.store(request, body)
+    def refuse(request: Request) -> int | None:
+        return 400 if "poison" in request.ids else None
 
-    async with scripted() as server, running(server.url) as engine:
-        server.then(*[refuse] * 100)
+    async with FakeElasticsearch([refuse] * 100) as server, running(server.url) as engine:
         await engine.write(*words(*"abcdef", "poison", *"ghijklmn"))
         assert engine.source.rejected == [6]
         assert len(engine.source.accepted) == 14
-    assert sorted(server.stored) == list("abcdefghijklmn")
+    assert sorted(server.documents) == list("abcdefghijklmn")
 
 
 @pytest.mark.parametrize("status", [401, 403])
 async def test_wrong_credentials_halt_until_they_are_mended(status: int) -> None:
-    async with scripted() as server, running(server.url) as engine:
-        server.then(saying(status, {"error": {"type": "security_exception", "reason": "no"}}))
+    denied = BulkAnswer(status, {"error": {"type": "security_exception", "reason": "no"}})
+    async with FakeElasticsearch([denied]) as server, running(server.url) as engine:
         await engine.write(*words("a"))
         assert engine.source.accepted == [0]
         assert engine.board.reasons[0].endswith(f"answered {status} security_exception: no")
 
 
 async def test_a_server_that_hangs_is_an_outage_after_one_timeout() -> None:
-    async with scripted() as server:
-        hang = asyncio.Event()
-
-        async def hanging(request: web.Request, body: bytes) -> web.StreamResponse:
-            await hang.wait()
-            return web.Response()
-
-        server.then(*[hanging] * 3)
+    async with FakeElasticsearch([BulkAnswer(after=float("inf"))] * 3) as server:
         settings: dict[str, Any] = {"request_timeout": 0.2, "server_timeout": 0.1, **QUICK}
         async with running(server.url, **settings) as engine:
             write = engine.start(*words("a"))
             await asyncio.wait_for(write, 20)
             assert "did not answer a bulk" in engine.board.reasons[0]
             assert engine.source.accepted == [0]
-        hang.set()
 
 
 def free_port() -> int:
@@ -177,13 +156,13 @@ async def test_nobody_there_is_an_outage_and_says_where(url: str, reason: str) -
     ],
 )
 async def test_credentials_are_sent(settings: dict[str, Any], header: str) -> None:
-    async with scripted() as server, running(server.url, **settings) as engine:
+    async with FakeElasticsearch() as server, running(server.url, **settings) as engine:
         await engine.write(*words("a"))
     assert {request.headers["Authorization"] for request in server.requests} == {header}
 
 
 async def test_credentials_in_the_url_are_sent_unquoted() -> None:
-    async with scripted() as server:
+    async with FakeElasticsearch() as server:
         url = server.url.replace("//", "//scott:ti%2Fger@")
         async with running(url) as engine:
             await engine.write(*words("a"))
@@ -197,22 +176,12 @@ async def test_tls_is_verified(tmp_path: Path) -> None:
     authority.issue_cert("localhost").configure_cert(context)
     trusted = tmp_path / "ca.pem"
     authority.cert_pem.write_to_path(str(trusted))
-    async with scripted() as server:
-        application = web.Application()
-        application.router.add_route("*", "/{path:.*}", server.handle)
-        runner = web.AppRunner(application, shutdown_timeout=0.1)
-        await runner.setup()
-        port = free_port()
-        await web.TCPSite(runner, "127.0.0.1", port, ssl_context=context).start()
-        url = f"https://localhost:{port}"
-        try:
-            sink = bulk(url, index="words", id="word")
-            with pytest.raises(Unavailable, match="CERTIFICATE_VERIFY_FAILED"):
-                await sink.open()
-            await sink.close()
-            for settings in ({"ca_certs": str(trusted)}, {"verify_certs": False}):
-                async with running(url, **settings) as engine:
-                    await engine.write(*words("a"))
-                    assert engine.source.accepted == [0]
-        finally:
-            await runner.cleanup()
+    async with FakeElasticsearch(ssl=context) as server:
+        sink = bulk(server.url, index="words", id="word")
+        with pytest.raises(Unavailable, match="CERTIFICATE_VERIFY_FAILED"):
+            await sink.open()
+        await sink.close()
+        for settings in ({"ca_certs": str(trusted)}, {"verify_certs": False}):
+            async with running(server.url, **settings) as engine:
+                await engine.write(*words("a"))
+                assert engine.source.accepted == [0]
