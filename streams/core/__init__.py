@@ -1,6 +1,14 @@
 """What sources, operators and sinks are made of. Imports the standard library only."""
 
 from ackflow.streams.core.broker import Broker, Channel
+from ackflow.streams.core.calling import (
+    call_function,
+    close_coroutines,
+    function_name,
+    is_awaitable,
+    refuse_awaitable,
+)
+from ackflow.streams.core.cancelling import cancelled, to_the_end
 from ackflow.streams.core.circuit import Circuit
 from ackflow.streams.core.delivery import Delivery
 from ackflow.streams.core.epoch import Epoch
@@ -18,33 +26,36 @@ from ackflow.streams.core.errors import (
     SourceError,
     Unavailable,
     Verdict,
+    WorkerDied,
     describe,
+    shown,
 )
 from ackflow.streams.core.feed import Feed
 from ackflow.streams.core.fused import Interrupted
 from ackflow.streams.core.inlet import Inlet
-from ackflow.streams.core.lane import Lane, lane_demand
+from ackflow.streams.core.iterables import from_iterable, from_queue, of
+from ackflow.streams.core.lane import Lane, Parted
 from ackflow.streams.core.ledger import Frame, Ledger, Verb
 from ackflow.streams.core.message import Message
-from ackflow.streams.core.operator import (
-    Composable,
+from ackflow.streams.core.operator import Composable, Ending, Operator, OperatorLike
+from ackflow.streams.core.outcome import ACCEPTED, GIVEN_BACK, SKIPPED, Kind, Outcome, worst
+from ackflow.streams.core.pipeline import Handle, Pipeline
+from ackflow.streams.core.plain import check_on_error, from_lists
+from ackflow.streams.core.policy import PERMANENT, FailurePolicy, RetryState, Wait, exponential
+from ackflow.streams.core.polymorphic import (
     Enumerating,
     Grouping,
-    Operator,
-    OperatorLike,
     Pairing,
     Polymorphic,
     Same,
     Ungrouping,
     Zipping,
 )
-from ackflow.streams.core.outcome import ACCEPTED, GIVEN_BACK, SKIPPED, Kind, Outcome, worst
-from ackflow.streams.core.pipeline import Handle, Pipeline
-from ackflow.streams.core.plain import from_iterable, from_lists, from_queue, of
-from ackflow.streams.core.policy import PERMANENT, FailurePolicy, RetryState, Wait, exponential
+from ackflow.streams.core.portion import check_answer
 from ackflow.streams.core.pulling import END, Pull, close
 from ackflow.streams.core.run import Run, concatenate
-from ackflow.streams.core.session import CREDIT, OVER, Joiner, Session, cancelled
+from ackflow.streams.core.session import CREDIT, OVER, Joiner, Session
+from ackflow.streams.core.settings import check_count, check_duration, check_flag, check_seconds
 from ackflow.streams.core.sink import Sink, Writable, as_sink
 from ackflow.streams.core.slicing import Concat, Slice
 from ackflow.streams.core.stage import (
@@ -95,6 +106,7 @@ __all__ = [
     "Context",
     "Delivery",
     "Demand",
+    "Ending",
     "Enumerating",
     "Epoch",
     "Failure",
@@ -116,6 +128,7 @@ __all__ = [
     "OperatorLike",
     "Outcome",
     "Pairing",
+    "Parted",
     "Pipeline",
     "PipelineError",
     "Polymorphic",
@@ -145,13 +158,22 @@ __all__ = [
     "Verb",
     "Verdict",
     "Wait",
+    "WorkerDied",
     "Writable",
     "Writer",
     "Zipping",
     "as_sink",
+    "call_function",
     "cancelled",
+    "check_answer",
+    "check_count",
+    "check_duration",
+    "check_flag",
+    "check_on_error",
     "check_prefetch",
+    "check_seconds",
     "close",
+    "close_coroutines",
     "concatenate",
     "demand",
     "describe",
@@ -161,9 +183,13 @@ __all__ = [
     "from_iterable",
     "from_lists",
     "from_queue",
+    "function_name",
+    "is_awaitable",
     "label",
-    "lane_demand",
     "of",
+    "refuse_awaitable",
     "settle",
+    "shown",
+    "to_the_end",
     "worst",
 ]

@@ -36,6 +36,11 @@ class Circuit:
         self._failures = 0
         self._probing = asyncio.Lock()
 
+    @property
+    def halted(self) -> bool:
+        """Whether there is an outage: calls wait for the probe's success."""
+        return self._failures > 0
+
     async def run(self, call: Callable[[], Awaitable[T]]) -> T:
         """Return what the call returns, trying it again for as long as there is an outage.
 

@@ -7,6 +7,7 @@ AckflowError
 │   └── Skip               this message is dropped on purpose
 ├── Unavailable            an outage: nobody's fault, the pipeline halts and resumes by itself
 ├── CallTimeout            one call of a user's function took longer than its `timeout`
+├── WorkerDied             the worker of an executor died in a call of a user's function
 ├── PipelineError          the pipeline itself can't go on
 │   ├── SourceError        a source can't be opened or read
 │   └── PrefetchExhausted  looking needs more messages than prefetch lets out
@@ -15,6 +16,8 @@ AckflowError
 
 Wrong settings are ordinary ValueErrors and TypeErrors, raised where they are written.
 """
+
+from math import inf
 
 
 class AckflowError(Exception):
@@ -43,7 +46,13 @@ class Requeue(Verdict):
     """
 
     def __init__(self, reason: str = "", after: float | None = None) -> None:
-        """`after`: seconds, or None for the pace of the source's policy."""
+        """`after`: seconds from 0 up, or None for the pace of the source's policy."""
+        number = isinstance(after, int | float) and not isinstance(after, bool)
+        if after is not None and not (number and 0 <= after < inf):
+            raise ValueError(
+                f"streams.Requeue(after): must be seconds from 0 up, got {shown(after)}; "
+                "leave it out for the pace of the source's policy"
+            )
         super().__init__(reason)
         self.after = after
 
@@ -68,6 +77,10 @@ class Unavailable(AckflowError):
 
 class CallTimeout(AckflowError):
     """One call of a user's function took longer than the `timeout` it was given."""
+
+
+class WorkerDied(AckflowError):
+    """The worker of an executor died in a call of a user's function, with nothing else in it."""
 
 
 class PipelineError(AckflowError):
@@ -105,5 +118,23 @@ def describe(error: BaseException) -> str:
         'ValueError: bad body'
 
     """
-    text = " ".join(str(error).split())
+    try:
+        text = " ".join(str(error).split())
+    except Exception as broken:
+        text = f"(its text can't be shown: {type(broken).__name__})"
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def shown(value: object, most: int = 100) -> str:
+    """Say a value in at most so many characters, whatever its `__repr__` does.
+
+    Example:
+        >>> shown("a long story", most=8)
+        "'a long…"
+
+    """
+    try:
+        text = repr(value)
+    except Exception as broken:
+        text = f"<{type(value).__name__}, whose repr raises {type(broken).__name__}>"
+    return text if len(text) <= most else f"{text[: most - 1]}…"

@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
 from ackflow.streams.core.broker import Broker, Channel
+from ackflow.streams.core.cancelling import cancelled
 from ackflow.streams.core.epoch import Epoch
 from ackflow.streams.core.errors import CONNECTION_FAILURES, SourceError, describe
 from ackflow.streams.core.inlet import Inlet
@@ -18,7 +19,7 @@ from ackflow.streams.core.outcome import Kind
 from ackflow.streams.core.policy import FailurePolicy, RetryState, exponential
 from ackflow.streams.core.run import Run
 from ackflow.streams.core.sender import Sender
-from ackflow.streams.core.session import Session, cancelled
+from ackflow.streams.core.session import Session
 from ackflow.streams.core.token import Account, Token
 
 A = TypeVar("A")
@@ -171,6 +172,8 @@ class Feed(Inlet[A], Generic[A, Raw]):
             self._forget(epoch)
             raise
         self._last_use = asyncio.get_running_loop().time()
+        # With a channel again, an idle or ended source may find that nothing more comes.
+        self._wake.set()
         self.session.resumed(self.broker.name)
         if not self._connected.done():
             self._connected.set_result(None)
@@ -183,6 +186,7 @@ class Feed(Inlet[A], Generic[A, Raw]):
         self._forget(self.epoch)
         self.session.halted(self.broker.name, "connection lost")
         self.session.summary.reconnects += 1
+        self.session.rouse()
         await channel.close()
 
     def _forget(self, epoch: Epoch[Raw]) -> None:
@@ -275,6 +279,8 @@ class Feed(Inlet[A], Generic[A, Raw]):
 
     def _due(self, over: bool) -> float | None:
         """Return when to look again without having been woken."""
+        if self._paused:
+            return None
         if self.ladder.due is not None:
             return self.ladder.due
         if self._until_idle is not None and not over and self.epoch is not None:

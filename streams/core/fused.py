@@ -1,4 +1,4 @@
-"""Fused: stages without time or state, run as one loop over what is there."""
+"""Fused: stages that need no time, run as one loop over what is there."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
@@ -46,8 +46,9 @@ class Fused:
         try:
             async for run in upstream:
                 if run.error is not None:
-                    for piece in await self._after_failure(run, 0):
-                        yield piece
+                    for failed, index in self._after_failure(run, 0):
+                        for piece in await self._advance(failed, index):
+                            yield piece
                     continue
                 start = 0
                 while start < len(run):
@@ -103,9 +104,7 @@ class Fused:
                 return [(await self._circuit.run(lambda: self._again(culprit, index)), index + 1)]
             except Exception as other:
                 error = other
-        failed = Run(culprit.values, culprit.tokens, error)
-        pieces = await self._after_failure(failed, index)
-        return [(piece, len(self._applies)) for piece in pieces]
+        return self._after_failure(Run(culprit.values, culprit.tokens, error), index)
 
     async def _again(self, culprit: Run[Any], index: int) -> Run[Any]:
         try:
@@ -113,8 +112,11 @@ class Fused:
         except Interrupted as stop:
             raise stop.error from None
 
-    async def _after_failure(self, failed: Run[Any], index: int) -> list[Run[Any]]:
-        """Find the catch that takes a failed message, or settle it where there is none."""
+    def _after_failure(self, failed: Run[Any], index: int) -> list[tuple[Run[Any], int]]:
+        """Find the catch that takes a failed message, or settle it where there is none.
+
+        It goes on behind the catch in its turn, not at once: steps there may have a state.
+        """
         assert failed.error is not None
         for catch in range(index, len(self._steps)):
             step: Any = self._steps[catch]
@@ -125,9 +127,9 @@ class Fused:
             except Exception as error:
                 failed = Run(failed.values, failed.tokens, error)
                 continue
-            return await self._advance(Run([value], failed.tokens), catch + 1)
+            return [(Run([value], failed.tokens), catch + 1)]
         if self._contexts[-1].caught:
-            return [failed]
+            return [(failed, len(self._applies))]
         assert failed.error is not None
         name = repr(self._steps[min(index, len(self._steps) - 1)])
         self._session.failed(failed.tokens, failed.error, name, failed.values[0])

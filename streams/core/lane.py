@@ -1,17 +1,20 @@
-"""Lane: a stream within a stream, fed by the stage that opened it."""
+"""Lane: a stream within a stream, fed by the stage or sink that opened it."""
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator
-from typing import Any
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from typing import Any, Generic, TypeVar
 
-from ackflow.streams.core.operator import Composable
-from ackflow.streams.core.pulling import Pull
+from ackflow.streams.core.outcome import ACCEPTED, GIVEN_BACK, SKIPPED, Kind, Outcome
+from ackflow.streams.core.pipeline import Pipeline
+from ackflow.streams.core.pulling import Bell
 from ackflow.streams.core.run import Run
 from ackflow.streams.core.session import Session
 from ackflow.streams.core.stage import Context, Demand, Shape, Stage, demand
 from ackflow.streams.core.stream import Stream
-from ackflow.streams.core.token import Token
+from ackflow.streams.core.token import Split, Token
+
+S = TypeVar("S", Stream[Any], Pipeline[Any])
 
 
 class Inflow(Stage):
@@ -19,10 +22,14 @@ class Inflow(Stage):
 
     name = "lane"
 
-    def __init__(self, shape: Shape, places: int) -> None:
+    def __init__(self, shape: Shape, places: int, bell: Bell | None) -> None:
         self.waiting: deque[Run[Any]] = deque()
         self.ended = False
-        self.wake = asyncio.Event()
+        self.left = False
+        """Whether nobody takes anything any more."""
+        self.filled = asyncio.Event()
+        self.taken = asyncio.Event()
+        self._bell = bell
         self._shape = shape
         self._places = places
 
@@ -35,58 +42,121 @@ class Inflow(Stage):
     async def runs(
         self, context: Context, *inputs: AsyncIterator[Run[Any]]
     ) -> AsyncGenerator[Run[Any]]:
-        while True:
-            self.wake.clear()
-            while self.waiting:
-                yield self.waiting.popleft()
-            if self.ended:
-                return
-            await self.wake.wait()
+        try:
+            while not self.ended or self.waiting:
+                if self.waiting:
+                    run = self.waiting.popleft()
+                    self._ring()
+                    yield run
+                else:
+                    self.filled.clear()
+                    await self.filled.wait()
+        finally:
+            self.left = True
+            self._ring()
+
+    def _ring(self) -> None:
+        """Say that something was taken, or that nothing is any more."""
+        self.taken.set()
+        if self._bell is not None:
+            self._bell.set()
 
 
-class Lane:
-    """One step, fed by hand in a run that is under way: put runs in, pull what it makes of them.
+class Lane(Generic[S]):
+    """A way of its own for a part of a stream: put runs in, and iterate what is made of them.
 
-    A stage opens lanes where parts of its stream go ways of their own: a lane per key, per branch.
-    They are part of its pipeline's session, so that their chunks flush and drain with all others.
-    What a closed lane had not handed out stays unsettled.
+    Stages and sinks open lanes where their messages part: a lane per key, per branch. `way` is what a
+    message takes in it: an operator, or an operator and a sink. A lane is part of the session of the
+    pipeline that opened it, so that its chunks flush and drain with all others. What a closed lane
+    has not handed out stays unsettled.
     """
 
-    def __init__(self, step: Any, session: Session, places: int, wake: asyncio.Event) -> None:
-        """`places` as in the stage's context; `wake` is set when there may be something to take."""
-        self._inflow = Inflow((), places)
-        stream: Stream[Any] = step(Stream(self._inflow))
-        self.places: int = stream.places
-        self.pull: Pull[Run[Any]] = Pull(stream.attach(session, ()), wake)
-        self.pull.start()
+    def __init__(
+        self,
+        way: Callable[[Stream[Any]], S],
+        shape: Shape,
+        places: int,
+        taken: Bell | None = None,
+    ) -> None:
+        """`taken` rings whenever something that was put in is taken, or nothing is any more."""
+        self._inflow = Inflow(shape, places, taken)
+        self.end_piece: S = way(Stream(self._inflow))
+        """The stream or pipeline that the way made of the lane."""
+
+    @property
+    def demand(self) -> Demand:
+        """How many elements of the lane it holds at once."""
+        path: list[Any] = []
+        end: Any = self.end_piece
+        if isinstance(end, Pipeline):
+            path.append(end.sink)
+            end = end.stream
+        while end.inputs:
+            path.insert(0, end.stage)
+            end = end.inputs[0]
+        return demand(tuple(path))
 
     @property
     def waiting(self) -> int:
-        """How many messages were put in and not taken by the step."""
+        """How many messages were put in and not taken."""
         return sum(map(len, self._inflow.waiting))
+
+    @property
+    def left(self) -> bool:
+        """Whether what is put in is not taken any more."""
+        return self._inflow.left
 
     def put(self, run: Run[Any]) -> None:
         """Put messages in."""
         self._inflow.waiting.append(run)
-        self._inflow.wake.set()
+        self._inflow.filled.set()
+
+    async def room(self) -> None:
+        """Wait until all that was put in is taken, or nothing is any more."""
+        while self._inflow.waiting and not self.left:
+            self._inflow.taken.clear()
+            await self._inflow.taken.wait()
 
     def end(self) -> None:
         """Say that nothing more is put in: the lane ends when it has handed out what it holds."""
         self._inflow.ended = True
-        self._inflow.wake.set()
+        self._inflow.filled.set()
 
     def rest(self) -> list[Token]:
-        """Take out what was put in and not taken by the step."""
+        """Take out what was put in and not taken."""
         tokens = [token for run in self._inflow.waiting for token in run.tokens]
         self._inflow.waiting.clear()
         return tokens
 
 
-def lane_demand(call: str, step: Any) -> Demand:
-    """Add up what one lane holds; raise TypeError for a step that can't be one."""
-    if not isinstance(step, Composable):
-        raise TypeError(
-            f"{call}: must be an operator, or several composed with |, got {step!r}; "
-            "op.map(function) makes one of a function"
-        )
-    return demand(step.stages)
+class Parted(Split):
+    """The account of a message in lanes, one part in each.
+
+    A lane that has ended gives back what it no longer takes. That is no reason for the message to
+    come again while its source goes on: its other parts decide, and without any it is dropped on
+    purpose, or given back where `over` says that no lane is left and the source is being stopped.
+    """
+
+    __slots__ = ("_over", "_session", "_wanted")
+
+    def __init__(
+        self, token: Token, session: Session, over: Callable[[], bool] = lambda: False
+    ) -> None:
+        super().__init__(token)
+        self._session = session
+        self._over = over
+        self._wanted = False
+
+    def settle(self, tags: Sequence[int], outcome: Outcome) -> None:
+        """Settle parts; those that are given back do not count while the run goes on."""
+        left = outcome.kind is Kind.REQUEUE and not outcome.processed
+        if left and not self._session.stopping:
+            outcome = ACCEPTED
+        elif tags[0] >= 0:
+            self._wanted = True
+        super().settle(tags, outcome)
+
+    def _whole(self) -> Outcome:
+        if self._wanted:
+            return super()._whole()
+        return GIVEN_BACK if self._over() else SKIPPED

@@ -7,6 +7,7 @@ comes again.
 import asyncio
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -103,7 +104,10 @@ def cause_headers(cause: Exception, source: str) -> dict[str, Any]:
         "x-ackflow-time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }
     own: Callable[[], Mapping[str, Any]] | None = getattr(cause, "headers", None)
-    return {**headers, **own()} if callable(own) else headers
+    if callable(own):
+        with suppress(Exception):  # a method that means something else
+            headers |= own()
+    return headers
 
 
 class _Letter:

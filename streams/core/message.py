@@ -5,7 +5,7 @@ from types import TracebackType
 from typing import Any, Generic, TypeVar
 
 from ackflow.streams.core.delivery import Delivery
-from ackflow.streams.core.errors import AlreadySettled, Reject, Requeue
+from ackflow.streams.core.errors import AlreadySettled, Reject, Requeue, shown
 from ackflow.streams.core.outcome import ACCEPTED, SKIPPED, Outcome
 from ackflow.streams.core.session import Session
 from ackflow.streams.core.token import Joined, Split, Token, settle
@@ -27,7 +27,7 @@ class Message(Generic[A]):
     __slots__ = ("_members", "_places", "_session", "_stage", "_token", "settled", "value")
 
     def __init__(
-        self, value: A, token: Token, session: Session, stage: str = "", places: bool = False
+        self, value: A, token: Token, session: Session, stage: str = "", places: int = 0
     ) -> None:
         self.value = value
         self.settled = False
@@ -74,7 +74,7 @@ class Message(Generic[A]):
     def token(self) -> Token:
         """Take the token out, for whoever settles it from now on."""
         if self.settled:
-            raise AlreadySettled(f"message with the value {self.value!r:.100} was handed on twice")
+            raise AlreadySettled(f"message with the value {shown(self.value)} was handed on twice")
         self.settled = True
         return self._token
 
@@ -114,7 +114,7 @@ class Message(Generic[A]):
 
     def _settle(self, outcome: Outcome) -> None:
         if self.settled:
-            raise AlreadySettled(f"message with the value {self.value!r:.100} was settled twice")
+            raise AlreadySettled(f"message with the value {shown(self.value)} was settled twice")
         self.settled = True
         settle([self._token], outcome)
 
@@ -123,7 +123,7 @@ class Message(Generic[A]):
         """Settle messages as done, faster than one by one."""
         for message in messages:
             if message.settled:
-                raise AlreadySettled(f"message {message.value!r:.100} was settled twice")
+                raise AlreadySettled(f"message {shown(message.value)} was settled twice")
             message.settled = True
         settle([message._token for message in messages], ACCEPTED)
 
@@ -146,4 +146,4 @@ class Message(Generic[A]):
         return False
 
     def __repr__(self) -> str:
-        return f"Message({self.value!r:.100}{', settled' if self.settled else ''})"
+        return f"Message({shown(self.value)}{', settled' if self.settled else ''})"

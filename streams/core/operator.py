@@ -1,19 +1,16 @@
 """Operator: what turns one stream into another, as a value that can be named, reused, composed."""
 
-from collections.abc import Callable, Sequence
-from typing import Any, Generic, Protocol, TypeVar, TypeVarTuple, overload
+from collections.abc import Callable
+from typing import Any, Generic, Protocol, TypeVar, overload
 
-from ackflow.streams.core.stage import Stage
+from ackflow.streams.core.errors import shown
+from ackflow.streams.core.stage import Shape, Stage
 from ackflow.streams.core.stream import Stream
 
-A = TypeVar("A")
-B = TypeVar("B")
 C = TypeVar("C")
 X = TypeVar("X")
 A_contra = TypeVar("A_contra", contravariant=True)
 B_co = TypeVar("B_co", covariant=True)
-P = TypeVar("P", bound="Polymorphic")
-Bs = TypeVarTuple("Bs")
 
 
 class Composable:
@@ -22,10 +19,27 @@ class Composable:
     def __init__(self, *stages: Stage) -> None:
         self.stages = stages
 
+    def shape(self, before: Shape) -> Shape:
+        """Return the shape of the elements that leave its last stage, given that of those that come."""
+        for stage in self.stages:
+            before = stage.shape(before)
+        return before
+
+    def places(self, before: int) -> int:
+        """Say how deep the chunks that leave its last stage still have their members."""
+        for stage in self.stages:
+            before = stage.places(before)
+        return before
+
+    @property
+    def keeps(self) -> float:
+        """Seconds that its stages keep a message back at most."""
+        return sum(stage.keeps for stage in self.stages)
+
     def _apply(self, stream: Any) -> Any:
         if not isinstance(stream, Stream):
             raise TypeError(
-                f"{self!r} applies to an ackflow stream, got {stream!r}; "
+                f"{self!r}: must be given an ackflow stream, got {shown(stream)}; "
                 "use op.lift(operator, …) for "
                 "aiostream's operators, streams.from_iterable(…) for values that need no acks"
             )
@@ -37,15 +51,32 @@ class Composable:
         if isinstance(step, Composable):
             return Operator[Any, Any](*self.stages, *step.stages)
         if callable(step) or hasattr(step, "write"):
-            return lambda stream: self._apply(stream) | step
-        raise TypeError(f"operator | step: step must be an operator or a sink, got {step!r}")
+            return Ending(self, step)
+        raise TypeError(
+            f"operator | step: must be an operator or a sink, got {shown(step)}; "
+            "op.map(function) makes an operator of a function, sinks.each(function) a sink"
+        )
 
     def __repr__(self) -> str:
         return " | ".join(map(repr, self.stages)) or "pipe()"
 
 
+class Ending:
+    """Operators and what comes behind them, a sink as a rule, before they meet a stream."""
+
+    def __init__(self, operator: Composable, end: Any) -> None:
+        self._operator = operator
+        self._end = end
+
+    def __call__(self, stream: Stream[Any]) -> Any:
+        return self._operator._apply(stream) | self._end
+
+    def __repr__(self) -> str:
+        return f"{self._operator!r} | {self._end!r}"
+
+
 class OperatorLike(Protocol[A_contra, B_co]):
-    """What is as good as an Operator[A, B] where A is known: one of any type is, too."""
+    """What does as an Operator[A, B]: one for values of any type does, too, once A is known."""
 
     @property
     def stages(self) -> tuple[Stage, ...]:
@@ -74,146 +105,6 @@ class Operator(Composable, Generic[A_contra, B_co]):
     def __or__(self, step: OperatorLike[B_co, C]) -> "Operator[A_contra, C]": ...
     @overload
     def __or__(self, step: Callable[[Stream[B_co]], X]) -> Callable[[Stream[A_contra]], X]: ...
-    def __or__(self, step: Any) -> Any:
-        """Compose with an operator or a sink."""
-        return self._compose(step)
-
-
-class Polymorphic(Composable):
-    """An operator for values of any type, whose results depend on that type.
-
-    Where two of them are composed before a stream says what the type is, the checkers can't write down
-    the type of the two, unless it is one of those below: it is Operator[Any, Any].
-    """
-
-
-class Same(Polymorphic):
-    """An operator that hands on what it gets, of whatever type."""
-
-    def __call__(self, stream: Stream[A]) -> Stream[A]:
-        result: Stream[A] = self._apply(stream)
-        return result
-
-    @overload
-    def __or__(self, step: P) -> P: ...
-    @overload
-    def __or__(self, step: OperatorLike[A, B]) -> Operator[A, B]: ...
-    @overload
-    def __or__(self, step: Callable[[Stream[A]], X]) -> Callable[[Stream[A]], X]: ...
-    def __or__(self, step: Any) -> Any:
-        """Compose with an operator or a sink."""
-        return self._compose(step)
-
-
-class Grouping(Polymorphic):
-    """An operator that joins values, of whatever type, into lists of them."""
-
-    def __call__(self, stream: Stream[A]) -> Stream[list[A]]:
-        result: Stream[list[A]] = self._apply(stream)
-        return result
-
-    @overload
-    def __or__(  # type: ignore[overload-overlap]  # what takes any type comes first
-        self, step: Same
-    ) -> "Grouping": ...
-    @overload
-    def __or__(  # type: ignore[overload-overlap]
-        self, step: "Ungrouping"
-    ) -> Same: ...
-    @overload
-    def __or__(self, step: Polymorphic) -> Operator[Any, Any]: ...
-    @overload
-    def __or__(self, step: OperatorLike[list[A], B]) -> Operator[A, B]: ...
-    @overload
-    def __or__(self, step: Callable[[Stream[list[A]]], X]) -> Callable[[Stream[A]], X]: ...
-    def __or__(self, step: Any) -> Any:
-        """Compose with an operator or a sink."""
-        return self._compose(step)
-
-
-class Ungrouping(Polymorphic):
-    """An operator that takes sequences, of whatever type, apart."""
-
-    def __call__(self, stream: Stream[Sequence[A]]) -> Stream[A]:
-        result: Stream[A] = self._apply(stream)
-        return result
-
-    @overload
-    def __or__(  # type: ignore[overload-overlap]  # what takes any type comes first
-        self, step: Same
-    ) -> "Ungrouping": ...
-    @overload
-    def __or__(self, step: Polymorphic) -> Operator[Sequence[Any], Any]: ...
-    @overload
-    def __or__(self, step: OperatorLike[A, B]) -> Operator[Sequence[A], B]: ...
-    @overload
-    def __or__(self, step: Callable[[Stream[A]], X]) -> Callable[[Stream[Sequence[A]]], X]: ...
-    def __or__(self, step: Any) -> Any:
-        """Compose with an operator or a sink."""
-        return self._compose(step)
-
-
-class Enumerating(Polymorphic):
-    """An operator that puts a number beside each value, of whatever type."""
-
-    def __call__(self, stream: Stream[A]) -> Stream[tuple[int, A]]:
-        result: Stream[tuple[int, A]] = self._apply(stream)
-        return result
-
-    @overload
-    def __or__(  # type: ignore[overload-overlap]  # what takes any type comes first
-        self, step: Same
-    ) -> "Enumerating": ...
-    @overload
-    def __or__(self, step: Polymorphic) -> Operator[Any, Any]: ...
-    @overload
-    def __or__(self, step: OperatorLike[tuple[int, A], B]) -> Operator[A, B]: ...
-    @overload
-    def __or__(self, step: Callable[[Stream[tuple[int, A]]], X]) -> Callable[[Stream[A]], X]: ...
-    def __or__(self, step: Any) -> Any:
-        """Compose with an operator or a sink."""
-        return self._compose(step)
-
-
-class Pairing(Polymorphic):
-    """An operator that puts each value, of whatever type, beside the one before."""
-
-    def __call__(self, stream: Stream[A]) -> Stream[tuple[A, A]]:
-        result: Stream[tuple[A, A]] = self._apply(stream)
-        return result
-
-    @overload
-    def __or__(  # type: ignore[overload-overlap]  # what takes any type comes first
-        self, step: Same
-    ) -> "Pairing": ...
-    @overload
-    def __or__(self, step: Polymorphic) -> Operator[Any, Any]: ...
-    @overload
-    def __or__(self, step: OperatorLike[tuple[A, A], B]) -> Operator[A, B]: ...
-    @overload
-    def __or__(self, step: Callable[[Stream[tuple[A, A]]], X]) -> Callable[[Stream[A]], X]: ...
-    def __or__(self, step: Any) -> Any:
-        """Compose with an operator or a sink."""
-        return self._compose(step)
-
-
-class Zipping(Polymorphic, Generic[*Bs]):
-    """An operator that puts values of other streams beside each value, of whatever type."""
-
-    def __call__(self, stream: Stream[A]) -> Stream[tuple[A, *Bs]]:
-        result: Stream[tuple[A, *Bs]] = self._apply(stream)
-        return result
-
-    @overload
-    def __or__(  # type: ignore[overload-overlap]  # what takes any type comes first
-        self, step: Same
-    ) -> "Zipping[*Bs]": ...
-    @overload
-    def __or__(self, step: Polymorphic) -> Operator[Any, Any]: ...
-    @overload
-    def __or__(self, step: OperatorLike[tuple[A, *Bs], C]) -> Operator[A, C]: ...
-    @overload
-    def __or__(self, step: Callable[[Stream[tuple[A, *Bs]]], X]) -> Callable[[Stream[A]], X]: ...
     def __or__(self, step: Any) -> Any:
         """Compose with an operator or a sink."""
         return self._compose(step)

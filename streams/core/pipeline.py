@@ -5,8 +5,11 @@ from collections.abc import Callable, Generator
 from contextlib import AsyncExitStack, suppress
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from ackflow.streams.core.cancelling import cancelled, to_the_end
+from ackflow.streams.core.errors import shown
 from ackflow.streams.core.pulling import close
-from ackflow.streams.core.session import Session, cancelled
+from ackflow.streams.core.session import Session
+from ackflow.streams.core.settings import check_count, check_seconds, is_duration
 from ackflow.streams.core.stage import bounded_demand
 from ackflow.streams.core.summary import Summary
 
@@ -16,6 +19,8 @@ if TYPE_CHECKING:
 
 R_co = TypeVar("R_co", covariant=True)
 
+ABORT_DEADLINE = 4.0
+"""Seconds an abort may take: less than what is left of 30 after a drain's deadline."""
 DRAIN_DEADLINE = 25.0
 """Seconds a drain may take: Kubernetes kills 30 s after SIGTERM (terminationGracePeriodSeconds)."""
 
@@ -57,10 +62,9 @@ class Pipeline(Generic[R_co]):
             raise RuntimeError(
                 "pipeline.start(): this pipeline is running; drain it first, or build a second one"
             )
-        if limit is not None and (not isinstance(limit, int) or limit < 1):
-            raise ValueError(f"run(limit): limit must be a whole number from 1 up, got {limit!r}")
-        if timeout is not None and not timeout > 0:
-            raise ValueError(f"run(timeout): timeout must be seconds above 0, got {timeout!r}")
+        if limit is not None:
+            check_count("pipeline.run(limit)", limit, 1, "leave it out to run to the stream's end")
+        check_seconds("pipeline.run(timeout)", timeout)
         self._running = Handle(self, limit, timeout)
         return self._running
 
@@ -94,6 +98,8 @@ class Handle(Generic[R_co]):
         self._began = self._loop.time()
         self._timer = None if timeout is None else self._loop.call_later(timeout, self.stop)
         self._opening: asyncio.Task[None] | None = None
+        self._left: asyncio.Future[None] = self._loop.create_future()
+        """Done when what goes on although it was cancelled is left behind."""
         self._task = asyncio.create_task(self._main(), name=f"pipeline {pipeline!r:.80}")
 
     # -- for users --------------------------------------------------------------------------------
@@ -101,7 +107,7 @@ class Handle(Generic[R_co]):
     @property
     def done(self) -> bool:
         """Whether the run has ended."""
-        return self._task.done()
+        return self._task.done() or self._left.done()
 
     @property
     def state(self) -> str:
@@ -140,6 +146,11 @@ class Handle(Generic[R_co]):
 
         What has not finished after `deadline` seconds is left unacked: the broker hands it out again.
         """
+        if not (is_duration(deadline) or deadline == 0):
+            raise ValueError(
+                f"handle.drain(deadline): must be seconds from 0 up, got {shown(deadline)}; "
+                "leave it out for 25 s"
+            )
         self.stop()
         _, pending = await asyncio.wait([self._task], timeout=deadline)
         if pending:
@@ -147,17 +158,26 @@ class Handle(Generic[R_co]):
         return self._session.summary
 
     async def abort(self) -> None:
-        """End at once; what is not settled stays with the broker."""
-        await cancelled(self._task)
+        """End at once; what is not settled stays with the broker.
+
+        A function that swallows its cancellation is left behind, with a warning, after 4 seconds.
+        """
+        if not await cancelled(self._task, within=ABORT_DEADLINE):
+            self._left.cancel()
+            await self._session.close(abort=True)
 
     def __await__(self) -> Generator[Any, Any, R_co]:
         return self._result().__await__()
 
     async def _result(self) -> R_co:
         try:
-            return await asyncio.shield(self._task)
-        except asyncio.CancelledError:
+            ends: list[asyncio.Future[Any]] = [self._task, self._left]
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             if not self._task.done():
+                raise asyncio.CancelledError("aborted")
+            return self._task.result()
+        except asyncio.CancelledError:
+            if not self.done:
                 await self.abort()
             raise
 
@@ -165,7 +185,7 @@ class Handle(Generic[R_co]):
 
     async def _main(self) -> R_co:
         session, pipeline = self._session, self._pipeline
-        writer = pipeline.sink.writer(session, pipeline.stream.places > 0)
+        writer = pipeline.sink.writer(session, pipeline.stream.places)
         runs = pipeline.stream.attach(session, (pipeline.sink,))
         abort = False
         try:
@@ -177,7 +197,7 @@ class Handle(Generic[R_co]):
             abort = True
             raise
         finally:
-            await self._close(writer, runs, abort)
+            await to_the_end(self._close(writer, runs, abort))
         if session.error is not None:
             raise session.error
         result: R_co = writer.result()

@@ -3,19 +3,18 @@
 import asyncio
 from collections.abc import (
     AsyncGenerator,
-    AsyncIterable,
     AsyncIterator,
     Callable,
-    Iterable,
     Iterator,
     Mapping,
     Sequence,
 )
-from itertools import islice, repeat
+from itertools import repeat
 from typing import Any, TypeVar
 
+from ackflow.streams.core.cancelling import end_if_cancelled
 from ackflow.streams.core.delivery import Delivery
-from ackflow.streams.core.errors import AckflowError, Reject, Skip
+from ackflow.streams.core.errors import AckflowError, Reject, Skip, SourceError, shown
 from ackflow.streams.core.inlet import Inlet
 from ackflow.streams.core.letters import cause_headers
 from ackflow.streams.core.outcome import SKIPPED, Kind, Outcome
@@ -29,10 +28,8 @@ from ackflow.streams.core.watching import Heard, Watchers
 
 A = TypeVar("A")
 
-RUN = 256
-"""Values that a synchronous iterable is read ahead by at most."""
-
 Lists = Callable[[], AsyncIterator[list[A]]]
+ON_ERROR = ("raise", "skip")
 
 
 def from_lists(
@@ -54,11 +51,35 @@ def from_lists(
     Acks: there is nothing to ack. What fails ends the run (`on_error="raise"`: it drains, then raises
     the original error), is counted and dropped ("skip"), or goes to a dead-letter sink.
     """
-    if on_error not in ("raise", "skip") and not hasattr(on_error, "writer"):
-        raise ValueError(
-            f'{name}(on_error): on_error must be "raise", "skip" or a sink, got {on_error!r}'
-        )
+    _check_lists(lists, name, settings)
+    check_on_error(f"{name}(on_error)", on_error)
     return Stream(Plain(lists, name, settings or {}, on_error))
+
+
+def _check_lists(lists: object, name: object, settings: object) -> None:
+    if not callable(lists):
+        raise TypeError(
+            "streams.from_lists(lists): must be an async generator function of lists, "
+            f"got {shown(lists)}; give the function itself, not what it returns"
+        )
+    if not isinstance(name, str):
+        raise TypeError(
+            f"streams.from_lists(name): must be a text, got {shown(name)}; reprs and errors show it"
+        )
+    if not isinstance(settings, Mapping | None):
+        raise TypeError(
+            "streams.from_lists(settings): must be a mapping of names to values, "
+            f"got {shown(settings)}; leave it out for none"
+        )
+
+
+def check_on_error(call: str, on_error: object) -> None:
+    """Raise ValueError for what is not to become of the values that fail."""
+    if not (hasattr(on_error, "writer") or (isinstance(on_error, str) and on_error in ON_ERROR)):
+        raise ValueError(
+            f'{call}: on_error must be "raise", "skip" or a sink, got {shown(on_error)}; '
+            'leave it out for "raise"'
+        )
 
 
 class Plain(Source):
@@ -114,22 +135,37 @@ class PlainInlet(Inlet[Any]):
                     values = pull.take()
                     if values is END:
                         break
-                    values = values[: self._session.allow(len(values))]
-                    if values:
-                        yield self._run(values)
+                    run = self._run(values)
+                    if run.values:
+                        yield run
                     await self._write_letters()
                 elif self._session.limit == 0:
                     break
                 else:
                     pull.start()
                     await self._wake.wait()
+        except asyncio.CancelledError:
+            end_if_cancelled()
+            self._session.fail(SourceError(f"{self._source!r}: its iterator raised CancelledError"))
         except Exception as error:
             self._session.fail(error)
         finally:
             self.over = True
+            await self._close(pull)
+
+    async def _close(self, pull: Pull[list[Any]]) -> None:
+        """Close the iterator; where that fails, what came before goes its way."""
+        try:
             await pull.close()
+        except Exception as error:
+            self._session.fail(error)
 
     def _run(self, values: list[Any]) -> Run[Any]:
+        if not isinstance(values, list):
+            raise TypeError(
+                f"{self._source.name}: must yield lists, got {shown(values)}; [value] is one"
+            )
+        values = values[: self._session.allow(len(values))]
         tags = range(self._position, self._position + len(values))
         self._position += len(values)
         self._session.summary.delivered += len(values)
@@ -190,8 +226,9 @@ class PlainInlet(Inlet[Any]):
         self._watchers.add(tag, heard)
 
     def delivery(self, tag: int) -> Delivery | None:
-        value = self._open.get(tag)
-        return None if value is None else Delivery(value, source=self._source.name)
+        if tag not in self._open:
+            return None
+        return Delivery(self._open[tag], source=self._source.name)
 
 
 class _Letters(Nobody):
@@ -206,93 +243,3 @@ class _Letters(Nobody):
             self._session.fail(outcome.cause or AckflowError("a dead letter was not accepted"))
         else:
             self._session.summary.dead_lettered += len(tags)
-
-
-def of(*values: A) -> Stream[A]:
-    """Make a stream of the values given.
-
-    Example:
-        await (streams.of(1, 2, 3) | sinks.to_list())      # [1, 2, 3]
-
-    Acks: there is nothing to ack; a failing value ends the run with its error.
-    """
-    return from_iterable(values, _name="of", _settings={"values": len(values)})
-
-
-def from_iterable(
-    values: Iterable[A] | AsyncIterable[A],
-    *,
-    on_error: Any = "raise",
-    _name: str = "from_iterable",
-    _settings: Mapping[str, Any] | None = None,
-) -> Stream[A]:
-    """Make a stream of any iterable or async iterable.
-
-    Example:
-        await (streams.from_iterable(range(3)) | sinks.to_list())     # [0, 1, 2]
-
-    A synchronous iterable is read ahead by at most 256 values, an asynchronous one not at all.
-    Acks: there is nothing to ack; `on_error` is "raise", "skip" or a dead-letter sink.
-    Raises TypeError, where it is written, for what can't be iterated.
-    """
-    if not isinstance(values, Iterable | AsyncIterable):
-        raise TypeError(
-            f"from_iterable(values): values must be an iterable or async iterable, got {values!r}; "
-            "streams.of(value) makes a stream of single values"
-        )
-    lists = _asynchronous(values) if isinstance(values, AsyncIterable) else _synchronous(values)
-    return from_lists(lists, name=_name, settings=_settings, on_error=on_error)
-
-
-def _synchronous(values: Iterable[A]) -> Lists[A]:
-    async def lists() -> AsyncIterator[list[A]]:
-        iterator = iter(values)
-        size = 1
-        while some := list(islice(iterator, size)):
-            yield some
-            size = min(RUN, size * 2)
-
-    return lists
-
-
-def _asynchronous(values: AsyncIterable[A]) -> Lists[A]:
-    async def lists() -> AsyncIterator[list[A]]:
-        iterator: Any = aiter(values)
-        try:
-            async for value in iterator:
-                yield [value]
-        finally:
-            if hasattr(iterator, "aclose"):
-                await iterator.aclose()
-
-    return lists
-
-
-def from_queue(queue: "asyncio.Queue[A]", *, on_error: Any = "raise") -> Stream[A]:
-    """Make a stream of an asyncio.Queue; it ends when the queue is shut down, where it can be.
-
-    Example:
-        streams.from_queue(queue) | sinks.each(print)
-
-    Acks: `queue.task_done()` is not called; what is taken out is gone.
-    """
-
-    async def lists() -> AsyncIterator[list[A]]:
-        while True:
-            try:
-                some = [await queue.get()]
-                while not queue.empty() and len(some) < RUN:
-                    some.append(queue.get_nowait())
-            except SHUT_DOWN:
-                return
-            yield some
-
-    return from_lists(lists, name="from_queue", on_error=on_error)
-
-
-SHUT_DOWN: tuple[type[Exception], ...] = (
-    (getattr(asyncio, "QueueShutDown"),)  # noqa: B009 - unknown to checkers for Python 3.11
-    if hasattr(asyncio, "QueueShutDown")
-    else ()
-)
-"""Python 3.13 and later can shut a queue down."""

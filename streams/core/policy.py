@@ -1,12 +1,14 @@
 """The failure policy: what a source makes of messages that fail. Decides, does nothing itself."""
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from math import inf
 from typing import Any
 
-from ackflow.streams.core.errors import Reject, Requeue, Skip
+from ackflow.streams.core.errors import Reject, Requeue, Skip, shown
 from ackflow.streams.core.outcome import SKIPPED, Kind, Outcome
+from ackflow.streams.core.settings import check_duration, is_count
 
 PERMANENT: tuple[type[Exception], ...] = (
     ValueError,
@@ -29,6 +31,11 @@ class RetryState:
     upcoming_sleep: float = 0.0
 
 
+def is_exception(kind: object) -> bool:
+    """Say whether it is an exception type."""
+    return isinstance(kind, type) and issubclass(kind, Exception)
+
+
 Wait = Callable[[Any], float]
 """Seconds to wait after attempt `state.attempt_number`, which counts from 1."""
 
@@ -44,6 +51,9 @@ def exponential(first: float = 1.0, longest: float = 60.0) -> Wait:
         True
 
     """
+    check_duration("streams.exponential(first)", first, "leave it out for 1 s")
+    if longest != inf:
+        check_duration("streams.exponential(longest)", longest, "leave it out for 60 s")
 
     def wait(state: Any) -> float:
         ceiling: float = min(longest, first * 2.0 ** min(state.attempt_number - 1, 64))
@@ -59,7 +69,7 @@ class FailurePolicy:
     `attempts`: how often a message is tried. `wait`: seconds before each further try. `permanent`:
     error types that are not worth one. `dead_letter`: a sink, "exchange", "discard", or None to keep
     holding the message. `deliveries`: how often the broker may have handed a message out, whatever
-    the reason, before it counts as one that kills its process.
+    the reason, before it counts as one that kills its process. `call`: what errors in these say.
 
     Example:
         >>> FailurePolicy(attempts=3).judge(ValueError("no JSON")).kind
@@ -72,22 +82,34 @@ class FailurePolicy:
     permanent: Sequence[type[Exception]] = PERMANENT
     dead_letter: Any = None
     deliveries: int = 20
+    call: str = field(default="FailurePolicy", repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Raise ValueError or TypeError for a setting that can't be meant."""
-        if not isinstance(self.attempts, int) or self.attempts < 1:
-            raise ValueError(f"attempts must be a whole number from 1 up, got {self.attempts!r}")
-        if not callable(self.wait):
-            raise TypeError(
-                f"wait must be a function of the retry state, such as a tenacity wait, got {self.wait!r}"
+        call = self.call
+        if not is_count(self.attempts, 1):
+            raise ValueError(
+                f"{call}(attempts): attempts must be a whole number from 1 up, "
+                f"got {shown(self.attempts)}; leave it out for 5"
             )
-        for kind in self.permanent:
-            if not (isinstance(kind, type) and issubclass(kind, Exception)):
-                raise TypeError(f"permanent must hold exception types, got {kind!r}")
-        letter = self.dead_letter
-        if not (letter in (None, "exchange", "discard") or hasattr(letter, "writer")):
+        if not callable(self.wait) or isinstance(self.wait, type):
             raise TypeError(
-                f'dead_letter must be a sink, "exchange", "discard" or None, got {letter!r}'
+                f"{call}(wait): wait must be a function of the retry state, got {shown(self.wait)}; "
+                "tenacity.wait_fixed(1) is one"
+            )
+        kinds = self.permanent if isinstance(self.permanent, Iterable) else [self.permanent]
+        for kind in kinds:
+            if kinds is not self.permanent or not is_exception(kind):
+                raise TypeError(
+                    f"{call}(permanent): permanent must hold exception types, got {shown(kind)}; "
+                    "[] for none, leave it out for the usual ones"
+                )
+        letter = self.dead_letter
+        named = letter is None or (isinstance(letter, str) and letter in ("exchange", "discard"))
+        if not (named or hasattr(letter, "writer")):
+            raise TypeError(
+                f'{call}(dead_letter): dead_letter must be a sink, "exchange", "discard" or None, '
+                f"got {shown(letter)}; sinks.each(function) makes a sink of a function"
             )
 
     def judge(self, error: Exception) -> Outcome:

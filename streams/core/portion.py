@@ -3,12 +3,16 @@
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from ackflow.streams.core.errors import shown
 from ackflow.streams.core.outcome import Outcome
 from ackflow.streams.core.run import Run
 from ackflow.streams.core.token import Joined, Token, fresh, settle
 
 if TYPE_CHECKING:
     from ackflow.streams.core.session import Session
+
+ENTRIES = (type(None), Exception)
+"""What a sink may say of an element: that it is written, or why it is not."""
 
 
 class Portion:
@@ -21,7 +25,7 @@ class Portion:
         self._settled: set[int] = set()
 
     @classmethod
-    def of(cls, run: Run[Any], places: bool) -> "Portion":
+    def of(cls, run: Run[Any], places: int) -> "Portion":
         """Take a run; a single chunk whose entries are still its members is taken apart."""
         if places and len(run) == 1:
             value, (account, _) = run.values[0], run.tokens[0]
@@ -64,7 +68,8 @@ class Portion:
         yield self._select(range(middle, self.size))
 
     def entries(self, answer: Sequence[Exception | None], sink: str) -> Sequence[Exception | None]:
-        """Return the sink's answer with one entry per message; raise where its length is wrong."""
+        """Return the sink's answer with one entry per message; raise RuntimeError where it is none."""
+        check_answer(answer, sink)
         if len(answer) == self.size:
             return answer
         if self._chunk and len(answer) == 1:
@@ -78,7 +83,7 @@ class Portion:
             return [next((error for error in answer if error is not None), None)]
         raise RuntimeError(
             f"{sink}.write(items) must return None or one entry per element or member of a chunk: "
-            f"{self.size} were written, {len(answer)} entries came back"
+            f"{self.size} were written, {len(answer)} entries came back; None says that all are"
         )
 
     def settle(self, index: int, outcome: Outcome) -> None:
@@ -101,3 +106,13 @@ class Portion:
         keep = [index for index in range(self.size) if index not in self._settled]
         rest = self._select(keep)
         self._values, self._tokens, self._settled = rest._values, rest._tokens, set()
+
+
+def check_answer(answer: object, sink: str) -> None:
+    """Raise RuntimeError for an answer that is no list of exceptions and None."""
+    fits = isinstance(answer, Sequence) and not isinstance(answer, str | bytes)
+    if not fits or not all(issubclass(kind, ENTRIES) for kind in set(map(type, answer))):  # type: ignore[call-overload]
+        raise RuntimeError(
+            f"{sink}.write(items) must return None or a list of None and exceptions, "
+            f"got {shown(answer)}; None says that all are written"
+        )

@@ -2,13 +2,22 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import suppress
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, Protocol, TypeVar
+
+from ackflow.streams.core.cancelling import cancelled
 
 T = TypeVar("T")
 
 END: Final[Any] = object()
 """Stands for the end of a source."""
+
+
+class Bell(Protocol):
+    """What rings when there may be something to take: an asyncio.Event, or who tells apart what rang."""
+
+    def set(self) -> None:
+        """Ring."""
+        ...
 
 
 class Pull(Generic[T]):
@@ -18,7 +27,7 @@ class Pull(Generic[T]):
     something else, and its end sets `wake`.
     """
 
-    def __init__(self, source: AsyncIterator[T], wake: asyncio.Event) -> None:
+    def __init__(self, source: AsyncIterator[T], wake: Bell) -> None:
         self._source = source
         self._wake = wake
         self._task: asyncio.Task[T] | None = None
@@ -27,7 +36,7 @@ class Pull(Generic[T]):
     def start(self) -> None:
         """Put a pull in flight unless there is one, or the source has ended."""
         if self._task is None and not self.ended:
-            self._task = asyncio.create_task(self._next())
+            self._task = asyncio.create_task(self._next(), name="a pull")
             self._task.add_done_callback(self._done)
 
     async def _next(self) -> T:
@@ -54,14 +63,14 @@ class Pull(Generic[T]):
         return item
 
     async def close(self) -> None:
-        """Cancel the pull in flight and close the source."""
+        """Cancel the pull in flight and close the source, unless that goes on regardless."""
         self.ended = True
         task, self._task = self._task, None
-        if task is not None and not task.done():
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
-        await close(self._source)
+        try:
+            await cancelled(task)
+        finally:
+            if task is None or task.done():
+                await close(self._source)
 
 
 async def close(source: AsyncIterator[Any]) -> None:

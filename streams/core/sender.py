@@ -6,9 +6,9 @@ from contextlib import suppress
 from typing import Any
 
 from ackflow.streams.core.broker import Channel
+from ackflow.streams.core.cancelling import cancelled
 from ackflow.streams.core.epoch import Epoch
 from ackflow.streams.core.errors import CONNECTION_FAILURES, describe
-from ackflow.streams.core.session import cancelled
 
 ACK_DELAY = 0.05
 """Seconds that an ack waits at most for others to share a frame with."""

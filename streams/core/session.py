@@ -1,14 +1,14 @@
 """Session: what the parts of one running pipeline share while it runs."""
 
-import asyncio
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ackflow.streams.core.circuit import Circuit
-from ackflow.streams.core.errors import Requeue, Skip, describe
+from ackflow.streams.core.errors import Requeue, Skip, describe, shown
 from ackflow.streams.core.outcome import Kind
+from ackflow.streams.core.pulling import Bell
 from ackflow.streams.core.summary import Failure, Summary
 from ackflow.streams.core.token import Token, judge
 
@@ -53,6 +53,8 @@ class Session:
         """Whether what has not been begun is to be given back."""
         self.limit: int | None = None
         self.looker: Joiner | None = None
+        self.sleepers: set[Bell] = set()
+        """What wakes the stages that wait for their time."""
         self.halts: dict[str, str] = {}
         """What is halted, and why."""
         self._circuits: dict[str, Circuit] = {}
@@ -69,11 +71,17 @@ class Session:
         self.stopping = True
         for inlet in self.inlets:
             inlet.stop()
+        self.rouse()
 
     def drain(self) -> None:
         """Let the sources hand out nothing more, and give back what nobody has begun."""
         self.draining = True
         self.stop()
+
+    def rouse(self) -> None:
+        """Have the stages that wait for their time look whether to go on waiting."""
+        for wake in self.sleepers:
+            wake.set()
 
     def fail(self, error: BaseException) -> None:
         """End the run: drain, then raise `error`. Only the first error counts."""
@@ -109,8 +117,8 @@ class Session:
         failure = self.summary.failures.setdefault(kind, Failure(stage, describe(error)))
         failure.count += count
         if failure.count == count:
-            text = repr(value)
-            error.add_note(f"in {stage}, with the value {text[:200]}{'…' * (len(text) > 200)}")
+            with suppress(Exception):  # some can't be changed: frozen data classes
+                error.add_note(f"in {stage}, with the value {shown(value, 200)}")
 
     # -- outages ----------------------------------------------------------------------------------
 
@@ -184,14 +192,3 @@ class Session:
                 self.summary.requeued += count
             case Kind.REJECT:
                 self.summary.rejected += count
-
-
-async def cancelled(*tasks: "asyncio.Task[Any] | None") -> None:
-    """Cancel tasks and wait until they have ended."""
-    for task in tasks:
-        if task is not None:
-            task.cancel()
-    for task in tasks:
-        if task is not None:
-            with suppress(asyncio.CancelledError, Exception):
-                await task

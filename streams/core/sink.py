@@ -4,7 +4,9 @@ import copy
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
+from ackflow.streams.core.errors import shown
 from ackflow.streams.core.pipeline import Pipeline
+from ackflow.streams.core.settings import check_count
 from ackflow.streams.core.stage import Shape
 from ackflow.streams.core.writer import Writer
 
@@ -68,16 +70,18 @@ class Sink(Generic[A_contra, R_co]):
         """Return the shape of what it takes: as it comes."""
         return before
 
-    def writer(self, session: "Session", places: bool) -> Any:
+    def writer(self, session: "Session", places: int) -> Any:
         """Return what writes to it in one run; the run has a copy of its own."""
         return Writer(copy.copy(self), session, places)
 
     def __call__(self, stream: "Stream[A_contra]") -> Pipeline[R_co]:
         if not hasattr(stream, "attach"):
             raise TypeError(
-                f"{self!r} takes an ackflow stream, got {stream!r}; use op.lift(operator, …) for "
-                "aiostream's operators, streams.from_iterable(…) for values that need no acks"
+                f"{self!r}: must be given an ackflow stream, got {shown(stream)}; "
+                "use op.lift(operator, …) for aiostream's operators, "
+                "streams.from_iterable(…) for values that need no acks"
             )
+        check_sink(self)
         return Pipeline(stream, self)
 
     def __repr__(self) -> str:
@@ -126,11 +130,20 @@ class Adapted(Sink[Any, Any]):
 
 def as_sink(candidate: Any) -> "Sink[Any, Any]":
     """Return a sink, or a user's object with `write` as one; raise TypeError for anything else."""
-    if isinstance(candidate, Sink):
-        return candidate
-    if hasattr(candidate, "write") or hasattr(candidate, "write_messages"):
-        return Adapted(candidate)
+    sink: Sink[Any, Any] | None = candidate
+    if not isinstance(candidate, Sink):
+        written = hasattr(candidate, "write") or hasattr(candidate, "write_messages")
+        sink = Adapted(candidate) if written else None
+    if sink is not None:
+        check_sink(sink)
+        return sink
     raise TypeError(
-        f"a sink must have an async write(items), got {candidate!r}; "
+        f"a sink must have an async write(items), got {shown(candidate)}; "
         "sinks.each(function) makes one of a function"
     )
+
+
+def check_sink(sink: "Sink[Any, Any]") -> None:
+    """Raise ValueError where a sink's numbers can't be meant."""
+    for name in ("concurrency", "max_items"):
+        check_count(f"{sink.name}.{name}", getattr(sink, name), 1, "leave it out for 1")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from ackflow.streams.core.errors import shown
 from ackflow.streams.core.inlet import Inlet
 from ackflow.streams.core.run import Run
 
@@ -70,7 +71,12 @@ class Stage:
 
 
 class Step(Stage):
-    """A stage that needs neither time nor state: neighbours are fused into one loop over a run."""
+    """A stage that needs no time: neighbours are fused into one loop over a run.
+
+    A state belongs into what `bind` returns: it is called once for each stream in each run of a
+    pipeline, and what it returns gets every message in order. It must leave the state as it was before
+    a message that fails, which may be tried again.
+    """
 
     passes_failures = True
 
@@ -99,7 +105,10 @@ def label(value: object) -> str:
     """Name a setting as its user would: functions by their name."""
     if inspect.isroutine(value) or inspect.isclass(value):
         return getattr(value, "__name__", repr(value))
-    return repr(value)
+    try:
+        return repr(value)
+    except Exception:
+        return shown(value)
 
 
 @dataclass(slots=True)
@@ -162,6 +171,6 @@ def check_prefetch(name: str, prefetch: int | None) -> None:
     whole = isinstance(prefetch, int) and not isinstance(prefetch, bool)
     if prefetch is not None and not (whole and 1 <= prefetch <= 65_535):
         raise ValueError(
-            f"{name}(prefetch): prefetch must be a whole number from 1 to 65,535, got {prefetch!r}; "
-            "leave it out to have it derived from the pipeline"
+            f"{name}(prefetch): prefetch must be a whole number from 1 to 65,535, "
+            f"got {shown(prefetch)}; leave it out to have it derived from the pipeline"
         )

@@ -4,12 +4,14 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import aclosing, asynccontextmanager
 from typing import Any, Generic, NoReturn, TypeVar, overload
 
+from ackflow.streams.core.errors import shown
 from ackflow.streams.core.fused import Fused
 from ackflow.streams.core.looking import Looking
 from ackflow.streams.core.message import Message
 from ackflow.streams.core.pipeline import Pipeline
 from ackflow.streams.core.run import Run
 from ackflow.streams.core.session import Session
+from ackflow.streams.core.settings import check_count
 from ackflow.streams.core.sink import Writable, as_sink
 from ackflow.streams.core.slicing import Concat, Slice
 from ackflow.streams.core.stage import (
@@ -63,7 +65,7 @@ class Stream(Generic[A_co]):
         if hasattr(step, "write") or hasattr(step, "write_messages"):
             return as_sink(step)(self)
         raise TypeError(
-            f"stream | step: step must be an operator or a sink, got {step!r}; "
+            f"stream | step: must be an operator or a sink, got {shown(step)}; "
             "op.map(function) makes an operator of a function, sinks.each(function) a sink"
         )
 
@@ -167,8 +169,7 @@ class Stream(Generic[A_co]):
         Acks: nothing is settled; what was looked at is given back, and comes again as redelivered.
         Raises PrefetchExhausted where the source's prefetch lets out fewer.
         """
-        if not isinstance(count, int) or count < 1:
-            raise ValueError(f"peek(count): count must be a whole number from 1 up, got {count!r}")
+        check_count("stream.peek(count)", count, 1, "`async for` looks at all there is")
         found: list[A_co] = []
         async with aclosing(Looking(self, count).values()) as values:
             async for value in values:
@@ -217,9 +218,10 @@ def _from_the_front(index: object) -> tuple[int, int | None, int]:
     """Return a slice's bounds; raise where they can't be known before the stream's end."""
     if isinstance(index, slice):
         start, stop, step = index.start or 0, index.stop, 1 if index.step is None else index.step
-        if start >= 0 and (stop is None or stop >= 0) and step > 0:
+        whole = all(isinstance(part, int) for part in (start, step, stop or 0))
+        if whole and start >= 0 and (stop is None or stop >= 0) and step > 0:
             return start, stop, step
     raise TypeError(
-        f"stream[{index!r}]: must be a slice from the front, such as stream[10:20] or stream[::2]; "
-        "sinks.first() returns one value"
+        "stream[index]: must be a slice from the front, such as stream[10:20] or stream[::2], "
+        f"got {shown(index)}; sinks.first() returns one value"
     )

@@ -6,7 +6,7 @@ calls, so whoever settles needs to know nothing of how a value came about. A pai
 own, because pairs are made a whole run at a time without a call into Python for each.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 from operator import itemgetter
 from typing import Protocol, TypeAlias
@@ -123,7 +123,11 @@ class Split:
         self._outcome = worst(self._outcome, outcome)
         if not self._open:
             account, tag = self._token
-            account.settle((tag,), self._outcome)
+            account.settle((tag,), self._whole())
+
+    def _whole(self) -> Outcome:
+        """Return what the parts' outcomes make of the whole."""
+        return self._outcome
 
     def judge(self, error: Exception) -> Outcome:
         return self._token[0].judge(error)
@@ -187,12 +191,12 @@ class Nobody:
 NOBODY = Nobody()
 
 
-def fork(token: Token, branches: int) -> list[Token]:
+def fork(token: Token, branches: int, splitting: "Callable[[Token], Split]" = Split) -> list[Token]:
     """Return one token per branch, which together settle the given one; a chunk keeps its places."""
     if isinstance(token[0], Joined):
-        forks = [fork(member, branches) for member in token[0].tokens]
+        forks = [fork(member, branches, splitting) for member in token[0].tokens]
         return [(Joined([parts[branch] for parts in forks]), 0) for branch in range(branches)]
-    split = Split(token)
+    split = splitting(token)
     parts = [split.part() for _ in range(branches)]
     split.seal()
     return parts

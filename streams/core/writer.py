@@ -1,10 +1,12 @@
 """Writer: writes one run of a pipeline to a sink, and settles what the sink says."""
 
 import asyncio
+from inspect import isawaitable
 from math import ceil, log2
 from typing import TYPE_CHECKING, Any
 
-from ackflow.streams.core.errors import OUTAGES, Verdict
+from ackflow.streams.core.cancelling import cancelled, end_if_cancelled
+from ackflow.streams.core.errors import OUTAGES, Verdict, shown
 from ackflow.streams.core.message import Message
 from ackflow.streams.core.outcome import ACCEPTED, GIVEN_BACK, Kind, Outcome
 from ackflow.streams.core.portion import Portion
@@ -22,7 +24,7 @@ LATER = Outcome(Kind.REQUEUE)
 class Writer:
     """Writes runs to a sink, at most `concurrency` writes at a time."""
 
-    def __init__(self, sink: "Sink[Any, Any]", session: "Session", places: bool) -> None:
+    def __init__(self, sink: "Sink[Any, Any]", session: "Session", places: int) -> None:
         """`places`: elements are chunks whose entries are still their members."""
         self.sink = sink
         self._chunks = places or sink.chunks
@@ -57,6 +59,7 @@ class Writer:
                 await self._deliver(portion)
             finally:
                 self._slots.release()
+            end_if_cancelled()
 
     def _start(self, portion: Portion) -> None:
         task = asyncio.create_task(self._deliver(portion), name=f"{self.sink.name}: write")
@@ -76,9 +79,7 @@ class Writer:
 
     async def close(self) -> None:
         """End writes still in flight, without a verdict on their messages, and close the sink."""
-        for task in self._writes:
-            task.cancel()
-        await self.finish()
+        await cancelled(*self._writes)
         await self.sink.close()
 
     def result(self) -> Any:
@@ -107,7 +108,13 @@ class Writer:
 
     async def _write(self, portion: Portion) -> None:
         """Write what is not settled yet, and settle what the sink says."""
-        answer = await self.sink.write(portion.items)
+        writing: object = self.sink.write(portion.items)
+        if not isawaitable(writing):
+            raise TypeError(
+                f"{self.sink.name}.write(items) must be async, got {shown(writing)} at once; "
+                "write it with `async def`, or use sinks.each(function)"
+            )
+        answer = await writing
         if answer is None:
             portion.settle_all(ACCEPTED)
             return
