@@ -5,14 +5,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 from ackflow.operators.catching import check_types
-from ackflow.operators.functions import check_count
-from ackflow.streams.core import (
-    OUTAGES,
-    RetryState,
-    Verdict,
-    Wait,
-    exponential,
-)
+from ackflow.streams.core import OUTAGES, RetryState, Verdict, Wait, check_count, exponential, shown
 
 R = TypeVar("R")
 
@@ -21,8 +14,8 @@ def check_wait(call: str, wait: object) -> None:
     """Raise TypeError unless `wait` is None or can be asked for seconds."""
     if wait is not None and (not callable(wait) or isinstance(wait, type)):
         raise TypeError(
-            f"{call}: must be a function of the retry state, such as tenacity.wait_fixed(1), "
-            f"got {wait!r}"
+            f"{call}: must be a function of the retry state, got {shown(wait)}; "
+            "tenacity.wait_fixed(1) is one"
         )
 
 
@@ -31,7 +24,9 @@ class Retrying:
 
     def __init__(self, attempts: Any, wait: Wait | None, on: Any) -> None:
         if not callable(attempts):
-            check_count("op.retry(attempts)", attempts, 1)
+            check_count(
+                "op.retry(attempts)", attempts, 1, "leave it out for 5, or give a tenacity stop"
+            )
         check_wait("op.retry(wait)", wait)
         if not callable(on) or isinstance(on, type):
             check_types("op.retry(on)", on)

@@ -1,4 +1,4 @@
-"""operator and pipe: operators of one's own, and several in one."""
+"""operator: operators of one's own."""
 
 import inspect
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
@@ -6,8 +6,7 @@ from contextlib import aclosing
 from functools import wraps
 from typing import Any, Concatenate, Never, ParamSpec, TypeAlias, TypeVar
 
-from ackflow.operators.functions import check_count
-from ackflow.streams.core import Composable, Context, Message, Operator, Run, Stage, close
+from ackflow.streams.core import Context, Message, Operator, Run, Stage, check_count, close, shown
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -44,7 +43,7 @@ class Custom(Stage):
             async for message in results:
                 if not isinstance(message, Message):
                     raise TypeError(
-                        f"@op.operator {self.name}: must yield messages, got {message!r:.100}; "
+                        f"@op.operator {self.name}: must yield messages, got {shown(message)}; "
                         "message.with_value(value) makes one"
                     )
                 yield Run([message.value], [message.token()])
@@ -87,13 +86,19 @@ def operator(
     Raises TypeError, where it is written, for what is no async generator function.
     """
     if misplaced:
-        raise TypeError("@op.operator: write it with parentheses, @op.operator(holds=…)")
+        raise TypeError(
+            f"@op.operator: must be written with parentheses, got {shown(misplaced[0])} at once; "
+            "write @op.operator(holds=…)"
+        )
     if holds is not None:
-        check_count("op.operator(holds)", holds, 0)
+        check_count("op.operator(holds)", holds, 0, "leave it out where it is not known")
 
     def decorate(function: Function[A, P, B]) -> Callable[P, Operator[A, B]]:
         if not inspect.isasyncgenfunction(function):
-            raise TypeError(f"@op.operator: must be an async generator function, got {function!r}")
+            raise TypeError(
+                f"@op.operator: must be an async generator function, got {shown(function)}; "
+                "op.map(f) and op.flat_map(f) make operators of others"
+            )
 
         @wraps(function)
         def make(*args: P.args, **options: P.kwargs) -> Operator[A, B]:
@@ -106,20 +111,3 @@ def operator(
         return make
 
     return decorate
-
-
-def pipe(*steps: Any) -> Any:
-    """Compose operators, and a sink at the end where there is one, into one.
-
-    Example:
-        clean = op.pipe(op.map(str.strip), op.filter(bool), op.map(str.lower))
-
-    Acks: those of its parts.
-    Raises TypeError, where it is written, for what is neither operator nor sink.
-    """
-    result: Any = Operator[Any, Any]()
-    for step in steps:
-        if not isinstance(result, Composable):
-            raise TypeError(f"op.pipe(*steps): nothing can come after a sink, got {step!r}")
-        result = result | step
-    return result

@@ -3,13 +3,26 @@
 import asyncio
 import inspect
 from collections.abc import Callable
-from types import CoroutineType
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
-from ackflow.streams.core import NOBODY, OUTAGES, Context, Interrupted, Run, Stage, Token
+from ackflow.streams.core import (
+    NOBODY,
+    OUTAGES,
+    Context,
+    Interrupted,
+    Run,
+    Stage,
+    Token,
+    close_coroutines,
+    function_name,
+    is_awaitable,
+    refuse_awaitable,
+    shown,
+)
 
 FAILED: Final[Any] = object()
 """Stands for the answer of a function that failed; its message is settled."""
+name = function_name
 
 
 class OfFunction:
@@ -27,30 +40,15 @@ class OfFunction:
 def check_function(call: str, function: object, *, instead: str) -> None:
     """Raise TypeError for what can't be called, or is a coroutine function."""
     if not callable(function):
-        raise TypeError(f"{call}: f must be a function of one value, got {function!r}")
+        raise TypeError(
+            f"{call}: must be a function of one value, got {shown(function)}; "
+            "give the function itself, not what it returns"
+        )
     if inspect.iscoroutinefunction(function):
         raise TypeError(
-            f"{call}: f must be an ordinary function, got the coroutine function {name(function)}; "
+            f"{call}: must be an ordinary function, got the coroutine function {name(function)}; "
             f"use {instead}"
         )
-
-
-def check_count(call: str, count: object, least: int) -> None:
-    """Raise ValueError unless `count` is a whole number from `least` up."""
-    if not isinstance(count, int) or isinstance(count, bool) or count < least:
-        raise ValueError(f"{call}: must be a whole number from {least} up, got {count!r}")
-
-
-def check_seconds(call: str, seconds: object) -> None:
-    """Raise ValueError unless `seconds` is a number above 0, or None for no limit."""
-    number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
-    if seconds is not None and not (number and seconds > 0):  # type: ignore[operator]
-        raise ValueError(f"{call}: must be seconds above 0, or None for no limit, got {seconds!r}")
-
-
-def name(function: object) -> str:
-    """Return a function's own name."""
-    return getattr(function, "__name__", repr(function))
 
 
 class Calling:
@@ -96,8 +94,9 @@ def call_each(call: str, function: Callable[[Any], Any], run: Run[Any]) -> list[
         results.extend(map(function, run.values))
         if len(results) < len(run):
             raise RuntimeError(f"{call}: {name(function)} raised StopIteration")
-        if CoroutineType in set(map(type, results)):
-            raise _awaitable(call, function, results)
+        kinds = set(map(type, results))
+        if any(map(is_awaitable, kinds)):
+            _refuse(call, function, results)
     except Exception as error:
         raise _stopped(error, run, results) from None
     except asyncio.CancelledError:
@@ -110,11 +109,10 @@ def _stopped(error: Exception, run: Run[Any], results: list[Any]) -> Interrupted
     return Interrupted(error, Run(results, run.tokens[: len(results)]), len(results))
 
 
-def _awaitable(call: str, function: object, results: list[Any]) -> TypeError:
-    """Take back the results from the first coroutine on, and say what to use instead."""
-    position = next(i for i, result in enumerate(results) if isinstance(result, CoroutineType))
-    for result in results[position:]:
-        if isinstance(result, CoroutineType):
-            result.close()
+def _refuse(call: str, function: object, results: list[Any]) -> NoReturn:
+    """Take back the results from the first awaitable on, and say what to use instead."""
+    position = next(i for i, result in enumerate(results) if is_awaitable(type(result)))
+    beyond = results[position:]
     del results[position:]
-    return TypeError(f"{call}: {name(function)} returned a coroutine; use op.map_async for it")
+    close_coroutines(beyond)
+    refuse_awaitable(call, function, beyond[0])

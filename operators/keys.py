@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ackflow.operators.functions import OfFunction, call_each, name
-from ackflow.streams.core import Context, Run, Step
+from ackflow.streams.core import Context, Run, Step, is_awaitable, refuse_awaitable, shown
 
 
 class Keyed(OfFunction, Step):
@@ -20,18 +20,24 @@ class Keyed(OfFunction, Step):
         self._call = f"op.{operator}(key)"
 
     def bind(self, context: Context) -> Callable[[Run[Any]], Run[Any]]:
-        def apply(run: Run[Any]) -> Run[Any]:
-            return Run(call_each(self._call, self._pair, run), run.tokens)
+        def pair(value: Any) -> tuple[Any, Any]:
+            return self._key(value), value
 
+        def apply(run: Run[Any]) -> Run[Any]:
+            return Run(call_each(self._call, pair, run), run.tokens)
+
+        pair.__name__ = name(self.function)
         return apply
 
-    def _pair(self, value: Any) -> tuple[Any, Any]:
+    def _key(self, value: Any) -> Any:
         key = self.function(value)
+        if is_awaitable(type(key)):
+            refuse_awaitable(self._call, self.function, key)
         try:
             hash(key)
         except TypeError as error:
             raise TypeError(
                 f"{self._call}: {name(self.function)} must return something hashable, "
-                f"got {key!r:.100}; a tuple or a string made of it is"
+                f"got {shown(key)}; a tuple or a string made of it is"
             ) from error
-        return key, value
+        return key

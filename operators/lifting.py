@@ -3,13 +3,11 @@
 Only those that work in lockstep can be: what they have pulled and not handed on is known at any time.
 """
 
-import inspect
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
-from types import CoroutineType
 from typing import Any
 
-from ackflow.operators.functions import name
+from ackflow.operators.lifted import check_lifted
 from ackflow.streams.core import (
     GIVEN_BACK,
     NOBODY,
@@ -21,9 +19,11 @@ from ackflow.streams.core import (
     Stage,
     Stream,
     Token,
+    call_function,
     close,
     from_iterable,
     settle,
+    shown,
 )
 
 LOCKSTEP = frozenset(
@@ -53,17 +53,26 @@ WHILE_TRUE = frozenset(["takewhile", "dropwhile"])
 INSTEAD = {
     "amap": "op.map_async",
     "chunks": "op.chunk",
-    "concat": "op.concat",
+    "concat": "op.concat, or op.flat_map for a stream of iterables",
     "concatmap": "op.flat_map",
+    "cycle": "streams.from_iterable over itertools.cycle: a queue's messages come once",
     "flatmap": "op.flat_map",
-    "flatten": "op.flatten",
+    "flatten": "op.flatten, or op.flat_map for a stream of async iterables",
     "list": "sinks.to_list",
     "merge": "op.merge",
     "preserve": "the stream itself",
-    "reduce": "sinks.fold",
+    "reduce": "sinks.reduce, or op.scan for each state on the way",
+    "skiplast": "sinks.to_list: what comes last is known at the end only",
+    "switch": "op.switch_map",
+    "switchmap": "op.switch_map",
+    "takelast": "sinks.last, or sinks.to_list: what comes last is known at the end only",
     "zip": "op.zip",
     "ziplatest": "op.zip_latest",
 }
+"""What to use for the operators that buffer, join or split."""
+SOURCES = frozenset(
+    ["call", "count", "empty", "iterate", "just", "never", "range", "repeat", "throw"]
+)
 
 
 class Lift(Stage):
@@ -161,12 +170,7 @@ class _Lockstep:
 
         def guarded(*args: Any) -> Any:
             try:
-                answer = function(*args)
-                if isinstance(answer, CoroutineType):
-                    answer.close()
-                    text = f"{self._stage.name}: {name(function)} returned a coroutine"
-                    raise TypeError(f"op.{text}; use op.map_async for it")
-                return answer
+                return call_function(f"op.{self._stage.name}", function, *args)
             except Exception as error:
                 self._error = error
                 return args[0] if len(args) > 1 else self._stage.undecided
@@ -191,40 +195,33 @@ def lift(operator: Any, *args: Any, **options: Any) -> Operator[Any, Any]:
     `chain` is `op.concat`. When `timeout` finds a value late, the run ends with TimeoutError.
     Acks: what is handed on passes; what is dropped is skipped; what a `takewhile` stops at, and what
     lies beyond the end, is given back; a function that raises fails its message alone.
-    Raises TypeError, where it is written, for operators that buffer, join or split: they can't be
-    tracked; the error names ackflow's own.
+    Raises TypeError or ValueError, where it is written, for arguments that can't be meant, and for
+    operators that buffer, join or split: they can't be tracked; the error names ackflow's own.
     """
     title = operator_name(operator)
     module = str(getattr(operator, "__module__", ""))
     if not (module.startswith("aiostream.stream") and hasattr(operator, "raw")):
         raise TypeError(
             "op.lift(operator): must be one of aiostream.stream's, such as aiostream.stream.spaceout, "
-            f"got {operator!r}; @op.operator makes operators of one's own"
+            f"got {shown(operator)}; @op.operator makes operators of one's own"
         )
     if title not in LOCKSTEP:
-        own = INSTEAD.get(title, "an operator of ackflow's own")
-        raise TypeError(f"op.lift({title}): what it lets go of can't be tracked; use {own}")
+        raise TypeError(f"op.lift({title}): must be one that can be tracked, but {_refusal(title)}")
     if title == "chain":
         return Operator(Concat(tuple(map(_stream, args))))
-    if title == "getitem":
-        _check_index(*args, **options)
-    for function in (*args, *options.values()):
-        if inspect.iscoroutinefunction(function):
-            raise TypeError(
-                f"op.lift({title}): functions must be ordinary ones, got {function!r}; use op.map_async"
-            )
+    check_lifted(title, operator, args, options)
     return Operator(Lift(operator, args, options))
+
+
+def _refusal(title: str) -> str:
+    """Say why an operator can't be lifted, and what to use."""
+    if title in SOURCES:
+        return (
+            f"it makes a stream of its own; use streams.from_iterable(aiostream.stream.{title}(…))"
+        )
+    own = INSTEAD.get(title, "@op.operator, which makes operators of one's own")
+    return f"what it lets go of can't be tracked; use {own}"
 
 
 def _stream(source: Any) -> Stream[Any]:
     return source if isinstance(source, Stream) else from_iterable(source)
-
-
-def _check_index(index: Any) -> None:
-    """Raise ValueError for what can't be known before the stream's end: it would be buffered."""
-    parts = (index.start, index.stop, index.step) if isinstance(index, slice) else (index,)
-    if any(isinstance(part, int) and part < 0 for part in parts):
-        raise ValueError(
-            f"op.lift(getitem): must be an index or slice from the front, got {index!r}; "
-            "what lies at the end is known to sinks only"
-        )

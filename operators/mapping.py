@@ -1,7 +1,6 @@
 """Operators that make of each value another, or several."""
 
 from collections.abc import Callable, Iterable, Sequence
-from types import CoroutineType
 from typing import Any
 
 from ackflow.operators.functions import OfFunction, call_each, check_function, name
@@ -18,6 +17,8 @@ from ackflow.streams.core import (
     Step,
     Token,
     Ungrouping,
+    call_function,
+    shown,
 )
 
 
@@ -73,13 +74,11 @@ class MapChunk(OfFunction, Step):
         return apply
 
     def _checked(self, chunk: Sequence[Any]) -> list[Any]:
-        answer = self.function(chunk)
+        answer = call_function("op.map_chunk(f)", self.function, chunk)
         if not isinstance(answer, Iterable):
-            if isinstance(answer, CoroutineType):
-                answer.close()
             raise TypeError(
                 f"op.map_chunk(f): {name(self.function)} must return one entry per member, "
-                f"got {answer!r:.100}; use op.map where members need not be told apart"
+                f"got {shown(answer)}; use op.map where members need not be told apart"
             )
         result = list(answer)
         if len(result) != len(chunk):

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any, TypeVar
 
-from ackflow.streams.core import END, Concat, Context, Pull, Run, Same, Stage, Stream
+from ackflow.streams.core import END, Concat, Context, Pull, Run, Same, Stage, Stream, shown
 
 A = TypeVar("A")
 
@@ -78,10 +78,12 @@ def concat(*streams: Stream[A]) -> Same:
 def check_streams(call: str, streams: tuple[Stream[Any], ...]) -> None:
     """Raise unless there is at least one stream, and each is one."""
     if not streams:
-        raise ValueError(f"{call}: must be given at least one stream, got none")
+        raise ValueError(
+            f"{call}: must be given at least one stream, got none; a stream by itself needs no more"
+        )
     for stream in streams:
         if not isinstance(stream, Stream):
             raise TypeError(
-                f"{call}: each must be an ackflow stream, got {stream!r}; "
+                f"{call}: each must be an ackflow stream, got {shown(stream)}; "
                 "streams.from_iterable(…) makes one of any iterable"
             )

@@ -10,13 +10,7 @@ from ackflow.operators.concurrent import MapAsync, within
 from ackflow.operators.functions import name
 from ackflow.operators.mapping import Map
 from ackflow.operators.rewriting import RetryingSink
-from ackflow.streams.core import (
-    Composable,
-    Operator,
-    Sink,
-    Wait,
-    as_sink,
-)
+from ackflow.streams.core import Composable, Operator, Sink, Wait, as_sink, shown
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -59,8 +53,8 @@ def retry(step: Any, attempts: Any = 5, wait: Wait | None = None, on: Any = Exce
     if isinstance(step, Sink):
         if hasattr(step, "write_messages") or type(step).writer is not Sink.writer:
             raise TypeError(
-                f"op.retry(step): {step!r} sees to its elements one by one; use its own settings, "
-                "or retry the sinks inside it"
+                f"op.retry(step): must be a sink that is written to as a whole, got {shown(step)}; "
+                "use its own settings, or retry the sinks inside it"
             )
         return RetryingSink(step, retrying)
     if isinstance(step, Composable):
@@ -68,8 +62,8 @@ def retry(step: Any, attempts: Any = 5, wait: Wait | None = None, on: Any = Exce
     if callable(step) and not inspect.isclass(step):
         return _retried_function(step, retrying)
     raise TypeError(
-        "op.retry(step): step must be an async function, op.map, op.map_async or a sink, "
-        f"got {step!r}"
+        "op.retry(step): must be an async function, op.map, op.map_async or a sink, "
+        f"got {shown(step)}; wrap what fails by itself"
     )
 
 
@@ -77,7 +71,7 @@ def _retried_operator(step: Composable, retrying: Retrying) -> Operator[Any, Any
     (stage, *others) = step.stages
     if others or not isinstance(stage, Map | MapAsync):
         raise TypeError(
-            f"op.retry(step): step must be a single op.map or op.map_async, got {step!r}; "
+            f"op.retry(step): must be a single op.map or op.map_async, got {shown(step)}; "
             "wrap each of several by itself"
         )
     if isinstance(stage, Map):

@@ -6,11 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from ackflow.operators.again import Retrying
-from ackflow.streams.core import (
-    OUTAGES,
-    Sink,
-    Verdict,
-)
+from ackflow.streams.core import OUTAGES, Sink, Verdict, check_answer
 
 A = TypeVar("A")
 
@@ -85,7 +81,10 @@ class _Rewriting:
             self._raised = error
             self._note([error] * len(pending))
             return
-        self._note([None] * len(pending) if answer is None else list(answer))
+        if answer is None:
+            answer = [None] * len(pending)
+        check_answer(answer, self._sink.name)
+        self._note(list(answer))
 
     def _note(self, answer: list[Exception | None]) -> None:
         if len(answer) != len(self._places):
@@ -105,7 +104,8 @@ class _Rewriting:
             return answer
         raise RuntimeError(
             f"{self._sink.name}.write(items) must return None or one entry per element or member of "
-            f"a chunk: {len(self._places)} were written, {len(answer)} entries came back"
+            f"a chunk: {len(self._places)} were written, {len(answer)} entries came back; "
+            "None says that all are"
         )
 
     def keep(self, again: Callable[[Exception], bool]) -> bool:

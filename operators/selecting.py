@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from itertools import compress
 from operator import not_
-from typing import Any
+from typing import Any, overload
 
-from ackflow.operators.functions import OfFunction, call_each, check_count, check_function
+from ackflow.operators.functions import OfFunction, call_each, check_function
 from ackflow.operators.variables import A
 from ackflow.streams.core import (
     SKIPPED,
@@ -16,6 +16,7 @@ from ackflow.streams.core import (
     Same,
     Slice,
     Step,
+    check_count,
     settle,
 )
 
@@ -52,7 +53,13 @@ class Filter(OfFunction, Step):
         return Run(list(compress(run.values, mask)), list(compress(run.tokens, mask)))
 
 
-def filter(f: Callable[[A], object]) -> Operator[A, A]:
+@overload
+def filter(  # pyright: ignore[reportOverlappingOverload]  # what takes any value comes first
+    f: Callable[[object], object],
+) -> Same: ...
+@overload
+def filter(f: Callable[[A], object]) -> Operator[A, A]: ...
+def filter(f: Callable[[Any], object]) -> Same | Operator[Any, Any]:
     """Keep the values for which `f(value)` is true.
 
     Example:
@@ -74,7 +81,9 @@ def take(n: int) -> Same:
     Acks: gives back what lies beyond, untouched.
     Raises ValueError, where it is written, unless `n` is a whole number from 0 up.
     """
-    check_count("op.take(n)", n, 0)
+    check_count(
+        "op.take(n)", n, 0, "the end of a stream is known to sinks only, such as sinks.last()"
+    )
     return Same(Slice("take", 0, n))
 
 
@@ -87,5 +96,7 @@ def skip(n: int) -> Same:
     Acks: settles what it drops as skipped.
     Raises ValueError, where it is written, unless `n` is a whole number from 0 up.
     """
-    check_count("op.skip(n)", n, 0)
+    check_count(
+        "op.skip(n)", n, 0, "the end of a stream is known to sinks only, such as sinks.last()"
+    )
     return Same(Slice("skip", n, None))

@@ -12,7 +12,6 @@ from collections.abc import (
 from contextlib import aclosing
 from itertools import islice
 from time import perf_counter
-from types import CoroutineType
 from typing import Any
 
 from ackflow.operators.functions import OfFunction, check_function, name
@@ -30,6 +29,9 @@ from ackflow.streams.core import (
     Stage,
     Token,
     close,
+    is_awaitable,
+    refuse_awaitable,
+    shown,
 )
 
 PARTS = 256
@@ -70,7 +72,7 @@ class FlatMap(OfFunction, Stage):
         tokens: list[Token] = []
         for value, token in zip(run.values, run.tokens, strict=True):
             split = Split(token)
-            parts = _Parts(self.function, value, circuit)
+            parts = Parts("op.flat_map(f)", self.function, value, circuit)
             try:
                 while some := await parts.take():
                     values += some
@@ -81,7 +83,7 @@ class FlatMap(OfFunction, Stage):
                         await asyncio.sleep(0)
             except Exception as error:
                 context.session.record(error, repr(self), value)
-                split.seal(_verdict(split, error))
+                split.seal(verdict(split, error))
             else:
                 split.seal()
             finally:
@@ -90,17 +92,24 @@ class FlatMap(OfFunction, Stage):
             yield Run(values, tokens)
 
 
-def _verdict(split: Split, error: Exception) -> Outcome:
+def verdict(split: Split, error: Exception) -> Outcome:
     """Say what an error makes of the message; an outage half way spends none of its attempts."""
     return Outcome(Kind.REQUEUE, error) if isinstance(error, OUTAGES) else split.judge(error)
 
 
-class _Parts:
+class Parts:
     """What a function makes of one value, taken as it comes."""
 
-    def __init__(self, function: Callable[[Any], Any], value: Any, circuit: Circuit) -> None:
+    def __init__(
+        self, call: str, function: Callable[[Any], Any], value: Any, circuit: Circuit
+    ) -> None:
         self.slow = False
         """Whether its parts come one by one, so that none may wait for the next."""
+        self.halted = False
+        """Whether an outage keeps back the first, or has and it was not handed on yet."""
+        self.failure: Exception | None = None
+        """What the function raised, or what it made."""
+        self._call = call
         self._function = function
         self._value = value
         self._circuit = circuit
@@ -109,37 +118,57 @@ class _Parts:
         self._size = 16
         self._error: Exception | None = None
 
+    async def portions(self) -> AsyncGenerator[list[Any]]:
+        """Hand on the parts, as many at a time as there are, and close what the function made."""
+        try:
+            while some := await self.take():
+                yield some
+        except Exception as error:
+            self.failure = error
+            raise
+        finally:
+            await self.close()
+
     async def take(self) -> list[Any]:
         """Return the next parts, none at the end; an outage before the first halts."""
+        self.halted = self._circuit.halted and not self._begun
         try:
             some = await (self._more() if self._begun else self._circuit.run(self._first))
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if task is None or task.cancelling():
                 raise
-            text = f"op.flat_map(f): {name(self._function)} raised CancelledError"
+            text = f"{self._call}: {name(self._function)} raised CancelledError"
             raise RuntimeError(text) from None
         self._begun = True
         return some
 
     async def _first(self) -> list[Any]:
+        try:
+            return await self._begin()
+        except OUTAGES:
+            self.halted = True
+            raise
+
+    async def _begin(self) -> list[Any]:
         await self.close()
         parts = self._function(self._value)
+        if is_awaitable(type(parts)):
+            refuse_awaitable(self._call, self._function, parts)
         if isinstance(parts, AsyncIterable):
             self._iterator, self.slow = aiter(parts), True
         elif isinstance(parts, Iterable):
             self._iterator = iter(parts)
         else:
-            if isinstance(parts, CoroutineType):
-                parts.close()
             raise TypeError(
-                f"op.flat_map(f): {name(self._function)} must return an iterable or async iterable, "
-                f"got {parts!r:.100}; use op.map, or op.map_async, for one value each"
+                f"{self._call}: {name(self._function)} must return an iterable or async iterable, "
+                f"got {shown(parts)}; use op.map, or op.map_async, for one value each"
             )
         return await self._more()
 
     async def _more(self) -> list[Any]:
         if self.slow:
+            self.halted = False
             part = await anext(self._iterator, END)
             return [] if part is END else [part]
         if self._error is not None:
@@ -149,9 +178,11 @@ class _Parts:
     def _slice(self) -> list[Any]:
         """Take parts for a few milliseconds; an error comes after the parts before it."""
         some: list[Any] = []
-        began = perf_counter()
+        began, wanted = perf_counter(), 0
         try:
-            some.extend(islice(self._iterator, self._size))
+            while len(some) == wanted < PARTS and perf_counter() - began < WORK:
+                wanted = min(PARTS, wanted + self._size)
+                some.extend(islice(self._iterator, wanted - len(some)))
         except Exception as error:
             if not some or (isinstance(error, OUTAGES) and not self._begun):
                 raise

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ackflow.sinks.calling import each, to_queue
 from ackflow.sinks.collecting import count, first, fold, to_list
 from ackflow.sinks.optionally import optional
+from ackflow.sinks.reducing import last, reduce
 from ackflow.sinks.routing import route
 from ackflow.sinks.teeing import tee
 
@@ -23,7 +24,9 @@ __all__ = [
     "files",
     "first",
     "fold",
+    "last",
     "optional",
+    "reduce",
     "route",
     "sqlite",
     "tee",

@@ -1,77 +1,99 @@
 """Branch: one branch of a tee, with a pace and second tries of its own."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeAlias, TypeVar
 
 from ackflow.streams.core import (
+    GIVEN_BACK,
     Delivery,
     Joined,
     Kind,
+    Lane,
     Outcome,
+    Pipeline,
     RetryState,
+    RootToken,
     Run,
     Session,
-    Sink,
+    Stream,
     Token,
     Wait,
     cancelled,
+    close,
     settle,
 )
+
+A = TypeVar("A")
+R = TypeVar("R")
+
+Way: TypeAlias = Callable[[Stream[A]], Pipeline[R]]
+"""What a branch is: a sink, or operators and the sink they end in."""
 
 
 class Branch:
     """Writes at its own pace, and tries again by itself what failed in it."""
 
     def __init__(
-        self, session: Session, sink: Sink[Any, Any], places: bool, attempts: int, wait: Wait
+        self, session: Session, way: Way[Any, Any], places: int, attempts: int, wait: Wait
     ) -> None:
-        self.writer = sink.writer(session, places)
+        """`way`: a sink, or operators and the sink they end in; `places`: those of what is put in."""
         self.attempts = attempts
         self._session = session
+        self._way = way
         self._places = places
-        self._name = sink.name
         self._wait = wait
-        self._open = 0
-        self._runs: asyncio.Queue[Run[Any]] = asyncio.Queue(maxsize=1)
-        self._again: list[Run[Any]] = []
         self._held: dict[_Attempt, asyncio.TimerHandle] = {}
-        self._wake = asyncio.Event()
-        self._done = asyncio.Event()
+        self._all_put = asyncio.Event()
+        self._lane = self._open_lane()
+        pipeline = self._lane.end_piece
+        self._name = pipeline.sink.name
+        self.writer = pipeline.sink.writer(session, pipeline.stream.places)
         self._task: asyncio.Task[None] | None = None
+
+    def _open_lane(self) -> Lane[Pipeline[Any]]:
+        # What fits was found out where the tee was composed; a shape says no more than "chunks" here.
+        return Lane(self._way, (1,), self._places)
 
     async def open(self) -> None:
         """Open the sink and begin to write."""
         await self.writer.open()
-        self._task = asyncio.create_task(self._write(), name=f"tee: {self._name}")
+        self._start()
+
+    def _start(self) -> None:
+        self._task = asyncio.create_task(self._write(self._lane), name=f"tee: {self._name}")
 
     async def put(self, run: Run[Any]) -> None:
         """Take a run; wait while the one before it has not been begun."""
+        await self._lane.room()
+        if self._lane.left:
+            settle(run.tokens, GIVEN_BACK)
+            return
         tokens = [self._own(v, t) for v, t in zip(run.values, run.tokens, strict=True)]
-        await self._runs.put(Run(run.values, tokens))
-        self._wake.set()
+        self._lane.put(Run(run.values, tokens))
 
     def _own(self, value: Any, token: Token) -> Token:
         """Wrap a token, or those of a chunk's members, so that failures stay in this branch."""
         account, _ = token
         if self._places and isinstance(account, Joined) and len(account.tokens) == len(value):
             pairs = zip(value, account.tokens, strict=True)
-            return (Joined([self._attempt([v], t, chunk=True) for v, t in pairs]), 0)
-        return self._attempt(value, token, chunk=False)
+            return (Joined([(_Attempt(self, [v], t, chunk=True), 0) for v, t in pairs]), 0)
+        return (_Attempt(self, value, token, chunk=False), 0)
 
-    def _attempt(self, value: Any, token: Token, *, chunk: bool) -> Token:
-        self._open += 1
-        return (_Attempt(self, value, token, chunk=chunk), 0)
-
-    async def _write(self) -> None:
-        while True:
-            self._wake.clear()
-            if self._again:
-                await self.writer.put(self._again.pop(0))
-            elif not self._runs.empty():
-                await self.writer.put(self._runs.get_nowait())
-            else:
-                await self._wake.wait()
+    async def _write(self, lane: Lane[Pipeline[Any]]) -> None:
+        """Write what the lane hands out until it ends."""
+        pipeline = lane.end_piece
+        runs = pipeline.stream.attach(self._session, (pipeline.sink,))
+        try:
+            async for run in runs:
+                await self.writer.put(run)
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:
+            self._session.fail(error)
+        finally:
+            await close(runs)
+        settle(lane.rest(), GIVEN_BACK)
 
     def retry(self, attempt: "_Attempt", failed: int, after: float | None) -> None:
         """Write an element again after so many seconds, or the wait after so many failures."""
@@ -80,8 +102,12 @@ class Branch:
 
         def due() -> None:
             del self._held[attempt]
-            self._again.append(run)
-            self._wake.set()
+            if self._lane.left:
+                attempt.return_failed()
+            else:
+                self._lane.put(run)
+            if not self._held:
+                self._all_put.set()
 
         seconds = self._wait(RetryState(max(1, failed))) if after is None else after
         self._held[attempt] = asyncio.get_running_loop().call_later(seconds, due)
@@ -91,22 +117,30 @@ class Branch:
         """Whether the pipeline drains: nothing is tried again, it goes back."""
         return self._session.stopping
 
-    def settled(self) -> None:
-        """Count an element as done with."""
-        self._open -= 1
-        if not self._open:
-            self._done.set()
-
     async def finish(self) -> None:
         """Wait until every element is done with; in a drain those held go back."""
-        if self.stopping:
-            for attempt in list(self._held):
-                self._held.pop(attempt).cancel()
-                attempt.return_failed()
-        while self._open:
-            self._done.clear()
-            await self._done.wait()
+        while True:
+            if self.stopping:
+                self._give_up()
+            await self._finish_lane()
+            if not self._held:
+                return
+            # What failed at the end has a lane of its own.
+            self._lane = self._open_lane()
+            self._start()
+            self._all_put.clear()
+            await self._all_put.wait()
+
+    async def _finish_lane(self) -> None:
+        self._lane.end()
+        if self._task is not None:
+            await self._task
         await self.writer.finish()
+
+    def _give_up(self) -> None:
+        for attempt in list(self._held):
+            self._held.pop(attempt).cancel()
+            attempt.return_failed()
 
     async def close(self) -> None:
         """Stop, and close the sink; what is not done with stays unsettled."""
@@ -151,12 +185,11 @@ class _Attempt:
 
     def _settle(self, outcome: Outcome) -> None:
         settle([self._token], outcome)
-        self._branch.settled()
 
     def judge(self, error: Exception) -> Outcome:
         return self._token[0].judge(error)
 
-    def roots(self, tag: int) -> Iterator[Token]:
+    def roots(self, tag: int) -> Iterator[RootToken]:
         account, whole = self._token
         return account.roots(whole)
 

@@ -5,7 +5,7 @@ import inspect
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol, TypeVar
 
-from ackflow.streams.core import Sink, Summary
+from ackflow.streams.core import Sink, Summary, check_count, check_flag, shown
 
 A = TypeVar("A")
 A_contra = TypeVar("A_contra", contravariant=True)
@@ -35,12 +35,6 @@ class Each(Sink[Any, Summary]):
         return f"each(f={getattr(self.function, '__name__', self.function)!s})"
 
 
-def check_count(call: str, count: object) -> None:
-    """Raise ValueError unless `count` is a whole number from 1 up."""
-    if not isinstance(count, int) or isinstance(count, bool) or count < 1:
-        raise ValueError(f"{call}: must be a whole number from 1 up, got {count!r}")
-
-
 def each(
     f: Callable[[A], Awaitable[object] | object], concurrency: int = 1, idempotent: bool = False
 ) -> Sink[A, Summary]:
@@ -57,10 +51,12 @@ def each(
     Raises ValueError or TypeError, where it is written, for settings that can't be meant.
     """
     if not callable(f):
-        raise TypeError(f"sinks.each(f): f must be a function of one element, got {f!r}")
-    check_count("sinks.each(concurrency)", concurrency)
-    if not isinstance(idempotent, bool):
-        raise TypeError(f"sinks.each(idempotent): must be True or False, got {idempotent!r}")
+        raise TypeError(
+            f"sinks.each(f): must be a function of one element, got {shown(f)}; "
+            "give the function itself, not what it returns"
+        )
+    check_count("sinks.each(concurrency)", concurrency, 1, "leave it out for 1")
+    check_flag("sinks.each(idempotent)", idempotent)
     return Each(f, concurrency, idempotent)
 
 
@@ -108,7 +104,7 @@ def to_queue(queue: Queue[A]) -> Sink[A, Summary]:
     """
     if not isinstance(queue, asyncio.Queue) and not hasattr(queue, "room"):
         raise TypeError(
-            "sinks.to_queue(queue): queue must be an asyncio.Queue or a streams.memory.queue, "
-            f"got {queue!r}; sinks.each(queue.put) takes others"
+            "sinks.to_queue(queue): must be an asyncio.Queue or a streams.memory.queue, "
+            f"got {shown(queue)}; sinks.each(queue.put) takes others"
         )
     return ToQueue(queue)

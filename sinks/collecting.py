@@ -13,7 +13,9 @@ from ackflow.streams.core import (
     Sink,
     Stream,
     Summary,
+    call_function,
     settle,
+    shown,
 )
 
 A = TypeVar("A")
@@ -65,22 +67,29 @@ def to_list() -> "ToList":
     return ToList()
 
 
+def _extended(values: list[Any], items: Sequence[Any]) -> list[Any]:
+    values += items
+    return values
+
+
 class ToList(Fold):
-    """Collects values; `values` is the list of the last run."""
+    """Collects values; `values` is the list of the run that began last."""
 
     def __init__(self) -> None:
-        super().__init__("to_list", list, lambda state, items: state)
-        self.values: list[Any] = []
+        super().__init__("to_list", list, _extended)
+        self._latest: list[list[Any]] = [[]]
+        """Shared by the copies that runs make."""
+
+    @property
+    def values(self) -> list[Any]:
+        return self._latest[0]
 
     async def open(self) -> None:
-        self.values.clear()
-
-    async def write(self, items: Sequence[Any]) -> Sequence[Exception | None] | None:
-        self.values += items
-        return None
+        await super().open()
+        self._latest[0] = self._state
 
     def result(self, summary: Summary) -> list[Any]:
-        return list(self.values)
+        return list(self._state)
 
     def __call__(self, stream: Stream[A]) -> Pipeline[list[A]]:
         return super().__call__(stream)
@@ -112,10 +121,11 @@ class Folding(Sink[Any, Any], Generic[A, R]):
         self._state = self.initial
 
     async def write(self, items: Sequence[A]) -> Sequence[Exception | None]:
+        call = f"sinks.{self.name}(f)"
         answer: list[Exception | None] = []
         for item in items:
             try:
-                self._state = self.function(self._state, item)
+                self._state = call_function(call, self.function, self._state, item)
                 answer.append(None)
             except Exception as error:
                 answer.append(error)
@@ -139,10 +149,13 @@ def fold(f: Callable[[R, A], R], initial: R) -> Sink[A, R]:
     Raises TypeError, where it is written, when `f` can't be called.
     """
     if not callable(f):
-        raise TypeError(f"sinks.fold(f): f must be a function of two arguments, got {f!r}")
+        raise TypeError(
+            f"sinks.fold(f): must be a function of two values, got {shown(f)}; "
+            "give the function itself, not what it returns"
+        )
     if inspect.iscoroutinefunction(f):
         raise TypeError(
-            f"sinks.fold(f): f must be an ordinary function, got the coroutine function {f!r}; "
+            f"sinks.fold(f): must be an ordinary function, got the coroutine function {shown(f)}; "
             "use op.map_async(f) before, or sinks.each(f)"
         )
     return Folding(f, initial)
@@ -156,7 +169,7 @@ class First(Sink[Any, Any]):
     def __init__(self, default: Any) -> None:
         self.default = default
 
-    def writer(self, session: Session, places: bool) -> Any:
+    def writer(self, session: Session, places: int) -> Any:
         return FirstWriter(session, self.default)
 
     def __call__(self, stream: Stream[A]) -> Pipeline[A]:

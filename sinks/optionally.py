@@ -36,14 +36,14 @@ class Optional(Several):
     def holds(self) -> int:
         return 1
 
-    def writer(self, session: Session, places: bool) -> Any:
+    def writer(self, session: Session, places: int) -> Any:
         return OptionalWriter(session, self.sinks[0], places)
 
 
 class OptionalWriter:
     """Accepts at once, and writes what there is room for."""
 
-    def __init__(self, session: Session, sink: Sink[Any, Any], places: bool) -> None:
+    def __init__(self, session: Session, sink: Sink[Any, Any], places: int) -> None:
         self._session = session
         self._places = places
         self._name = sink.name

@@ -5,12 +5,7 @@ from collections.abc import Callable, Hashable, Mapping
 from typing import Any, TypeVar
 
 from ackflow.sinks.several import Several, a_sink, close_all
-from ackflow.streams.core import (
-    Run,
-    Session,
-    Sink,
-    Token,
-)
+from ackflow.streams.core import Run, Session, Sink, Token, call_function, shown
 
 A = TypeVar("A")
 
@@ -30,14 +25,14 @@ class Route(Several):
         everything = [*routes.values(), *([] if default is None else [default])]
         super().__init__("route", everything)
 
-    def writer(self, session: Session, places: bool) -> Any:
+    def writer(self, session: Session, places: int) -> Any:
         return RouteWriter(self, session, places)
 
 
 class RouteWriter:
     """Sorts runs by key."""
 
-    def __init__(self, route: Route, session: Session, places: bool) -> None:
+    def __init__(self, route: Route, session: Session, places: int) -> None:
         self._route = route
         self._session = session
         self._writers = {key: sink.writer(session, places) for key, sink in route.routes.items()}
@@ -69,11 +64,11 @@ class RouteWriter:
             await writer.put(Run(values, tokens))
 
     def _writer(self, value: Any) -> Any:
-        key = self._route.key(value)
+        key = call_function("sinks.route(key)", self._route.key, value)
         writer = self._writers.get(key, self._default)
         if writer is None:
             raise LookupError(
-                f"sinks.route(key, routes): no route for the key {key!r:.100}; there are "
+                f"sinks.route(key, routes): no route for the key {shown(key)}; there are "
                 f"{sorted(map(repr, self._writers))}; default= takes the rest"
             )
         return writer
@@ -107,16 +102,25 @@ def route(
     Raises TypeError or ValueError, where it is written, for settings that can't be meant.
     """
     if not callable(key):
-        raise TypeError(f"sinks.route(key): key must be a function of one element, got {key!r}")
+        raise TypeError(
+            f"sinks.route(key): must be a function of one element, got {shown(key)}; "
+            "give the function itself, not what it returns"
+        )
     if inspect.iscoroutinefunction(key):
         raise TypeError(
-            f"sinks.route(key): key must be an ordinary function, got the coroutine function {key!r}; "
+            f"sinks.route(key): must be an ordinary function, got the coroutine function {shown(key)}; "
             "use op.map_async before"
         )
     if not isinstance(routes, Mapping) or not routes:
         raise ValueError(
-            f"sinks.route(routes): must map at least one key to a sink, got {routes!r}"
+            f"sinks.route(routes): must map at least one key to a sink, got {shown(routes)}; "
+            "a single sink needs no route"
         )
-    call = "sinks.route(key, routes)"
-    table = {name: a_sink(call, sink) for name, sink in routes.items()}
-    return Route(key, table, None if default is None else a_sink(call, default))
+    if default is not None and None in routes:
+        raise ValueError(
+            "sinks.route(routes): must have no key None beside a default, whose result is under "
+            f"None, got {shown(routes)}; name the elements without a key otherwise"
+        )
+    table = {name: a_sink("sinks.route(routes)", sink) for name, sink in routes.items()}
+    other = None if default is None else a_sink("sinks.route(default)", default)
+    return Route(key, table, other)

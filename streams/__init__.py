@@ -28,12 +28,14 @@ from ackflow.streams.core import (
     Stream,
     Summary,
     Unavailable,
+    WorkerDied,
     exponential,
     from_iterable,
     from_lists,
     from_queue,
     of,
 )
+from ackflow.streams.ticking import every
 
 register(Stream)
 
@@ -54,7 +56,9 @@ __all__ = [
     "Stream",
     "Summary",
     "Unavailable",
+    "WorkerDied",
     "amqp",
+    "every",
     "exponential",
     "files",
     "from_iterable",
@@ -64,16 +68,17 @@ __all__ = [
     "memory",
     "of",
     "running",
+    "testing",
 ]
 
-DRIVERS = ("amqp", "files", "http")
+DRIVERS = ("amqp", "files", "http", "testing")
 
 if TYPE_CHECKING:
-    from ackflow.streams import amqp, files, http
+    from ackflow.streams import amqp, files, http, testing
 
 
 def __getattr__(name: str) -> Any:
-    """Import the folder of a driver when it is first named: most programs need one or two of them."""
+    """Import a driver, or the test kit, when it is first named: most programs need one or two."""
     if name in DRIVERS:
         return import_module(f"ackflow.streams.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -147,7 +147,7 @@ class _Shared:
         _turns[self._server] = turn % len(self._server.addresses)
 
     async def _open(self, address: Address, within: float) -> "Connection":
-        from aiormq.connection import Connection
+        from ackflow.streams.amqp.frames import Connection
 
         server = self._server
         try:

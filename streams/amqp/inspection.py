@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 
 from ackflow.streams.amqp.raw import Raw, delivery_count
-from ackflow.streams.core import Reject
+from ackflow.streams.core import Reject, describe
 
 
 class Inspection:
-    """Refuses bodies that are too large and messages that seem to kill whoever works on them."""
+    """Refuses bodies that are too large, and messages that can't be read or seem to kill their readers."""
 
     def __init__(self, max_body_bytes: int, deliveries: int) -> None:
         self._max_body_bytes = max_body_bytes
@@ -19,6 +19,8 @@ class Inspection:
         for position, raw in enumerate(raws):
             if len(raw.body) > self._max_body_bytes:
                 refused[position] = self._too_large(len(raw.body))
+            elif hasattr(raw.header, "error"):
+                refused[position] = self._unreadable(raw.header.error)
             elif raw.delivery.redelivered and delivery_count(raw) >= self._deliveries:  # type: ignore[union-attr]
                 refused[position] = self._too_often(delivery_count(raw))
         return refused
@@ -26,6 +28,12 @@ class Inspection:
     def _too_large(self, size: int) -> Reject:
         return Reject(
             f"a body of {size:,} bytes is over max_body_bytes={self._max_body_bytes:,} of its source"
+        )
+
+    def _unreadable(self, error: Exception) -> Reject:
+        return Reject(
+            f"its properties or headers can't be decoded ({describe(error)}); a dead letter holds "
+            "them as bytes, its publisher has to write what AMQP 0-9-1 knows, texts in UTF-8"
         )
 
     def _too_often(self, count: int) -> Reject:

@@ -184,6 +184,7 @@ def _settings(name: str | Sequence[str], **given: Any) -> Settings:
         permanent=given.pop("permanent"),
         dead_letter=given.pop("dead_letter"),
         deliveries=given.pop("deliveries"),
+        call="streams.amqp.queue",
     )
     return Settings(
         names(name),

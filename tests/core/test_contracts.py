@@ -662,3 +662,36 @@ async def test_a_dead_letter_of_a_plain_source_that_nobody_takes_ends_the_run() 
     with pytest.raises(RuntimeError, match="no room"):
         await pipeline
     assert pipeline.summary.dead_lettered == 0
+
+
+async def test_a_pause_over_the_time_of_a_held_message_does_not_spin() -> None:
+    calls: list[float] = []
+
+    async def store(value: int) -> None:
+        calls.append(asyncio.get_running_loop().time())
+        if len(calls) == 1:
+            raise Requeue(after=1.0)
+
+    handle = (closed_queue([7]) | sinks.each(store)).start()
+    await asyncio.sleep(0.5)
+    handle.pause()
+    loop: Any = asyncio.get_running_loop()
+    before = loop.turns
+    await asyncio.sleep(10)
+    assert loop.turns - before < 50
+    handle.resume()
+    await handle
+    assert calls == [0.0, 10.5]
+
+
+@pytest.mark.parametrize("until_idle", [None, 3.0])
+async def test_an_empty_source_ends_after_a_reconnect_too(until_idle: float | None) -> None:
+    queue = streams.memory.queue([1], until_idle=until_idle)
+    handle = (queue | sinks.count()).start()
+    await asyncio.sleep(1)
+    queue.disconnect()
+    await asyncio.sleep(0)
+    if until_idle is None:
+        queue.close()
+    async with asyncio.timeout(100):
+        assert await handle == 1

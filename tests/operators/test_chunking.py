@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 
 from ackflow import operators as op
 from ackflow import sinks, streams
-from tests.cases import chunks, flat
+from ackflow.streams.testing import run
+from tests.cases import chunks, chunks_by_key, flat
 from tests.queues import assert_all_closed, closed
-from tests.virtual_time import run
+from tests.times import Arrivals, Timed, arrive, came_out, now, schedules, singly
+from tests.times import stamp as stamp_exactly
 
 
 async def paced(*pauses: float) -> AsyncIterator[int]:
@@ -60,32 +62,103 @@ async def test_a_slow_sink_does_not_make_the_timer_start_early() -> None:
     assert written == [[0, 1], [2, 3], [4]]
 
 
-times = st.lists(st.sampled_from([0.0, 0.1, 0.6, 1.5]), max_size=20)
+# The laws of fs2's groupWithin (GroupWithinSuite), and of a chunk by key.
+
+bounded = settings(max_examples=80, deadline=None, database=None)
 sizes = st.integers(1, 6)
+seconds = st.sampled_from([0.25, 0.5, 1.0, 1.25])
+groups = st.integers(1, 4)
 
 
-@settings(max_examples=60, deadline=None, database=None)
-@given(times, sizes)
+def by_three(n: int) -> int:
+    return n % 3
+
+
+def within(arrivals: Arrivals, size: int, timeout: float) -> Timed:
+    """Chunks of what comes one by one, and when each is full, its time is up, or the stream ends."""
+    found: list[tuple[float, Any]] = []
+    values: list[int] = []
+    began = 0.0
+    for time, value in singly(arrivals):
+        if values and time >= began + timeout:
+            found.append((began + timeout, values))
+            values = []
+        if not values:
+            began = time
+        values = [*values, value]
+        if len(values) == size:
+            found.append((time, values))
+            values = []
+    return [*found, (arrivals[-1][0], values)] if values else found
+
+
+@bounded
+@given(schedules, sizes, seconds)
 def test_chunks_are_never_empty_never_too_large_and_lose_nothing(
-    pauses: list[float], size: int
+    arrivals: Arrivals, size: int, timeout: float
 ) -> None:
-    source = streams.from_iterable(paced(*pauses))
-    found = run(collected(source | op.chunk(size, timeout=0.5)))
+    found: Any = [chunk for _, chunk in came_out(arrivals, op.chunk(size, timeout))]
     assert all(0 < len(chunk) <= size for chunk in found)
-    assert flat(found) == list(range(len(pauses)))
+    assert flat(found) == [value for _, value in singly(arrivals)]
 
 
-@settings(max_examples=40, deadline=None, database=None)
-@given(times, sizes)
-def test_where_no_timer_fires_the_chunks_are_the_plain_ones(pauses: list[float], size: int) -> None:
-    source = streams.from_iterable(paced(*pauses))
-    found = run(collected(source | op.chunk(size, timeout=1000)))
-    assert found == chunks(range(len(pauses)), size)
+@bounded
+@given(schedules, sizes)
+def test_where_no_timer_fires_the_chunks_are_the_plain_ones(arrivals: Arrivals, size: int) -> None:
+    values = [value for _, value in singly(arrivals)]
+    found = came_out(arrivals, op.chunk(size, timeout=1000))
+    assert [chunk for _, chunk in found] == chunks(values, size)
 
 
-async def collected(stream: Any) -> list[Any]:
-    result: list[Any] = await (stream | sinks.to_list())
-    return result
+@bounded
+@given(schedules, sizes, seconds)
+def test_chunks_come_when_they_are_full_or_their_time_is_up(
+    arrivals: Arrivals, size: int, timeout: float
+) -> None:
+    # Half way between the times at which values come, so that none comes just when a time is up.
+    found = came_out(arrivals, op.chunk(size, timeout + 0.125))
+    assert found == within(arrivals, size, timeout + 0.125)
+
+
+@bounded
+@given(schedules, sizes, seconds, groups)
+def test_a_chunk_comes_no_later_than_the_timeout_after_its_first_value(
+    arrivals: Arrivals, size: int, timeout: float, groups: int
+) -> None:
+    came = {value: time for time, value in singly(arrivals)}
+    for chunker in (op.chunk(size, timeout), op.chunk(size, timeout, key=by_three, groups=groups)):
+        found: Any = came_out(arrivals, chunker)
+        assert sorted(flat([chunk for _, chunk in found])) == sorted(came)
+        assert all(came[chunk[-1]] <= time <= came[chunk[0]] + timeout for time, chunk in found)
+
+
+@bounded
+@given(schedules, sizes, groups)
+def test_chunks_by_key_are_the_chunks_of_each_key_where_no_timer_fires(
+    arrivals: Arrivals, size: int, groups: int
+) -> None:
+    values = [value for _, value in singly(arrivals)]
+    found: Any = came_out(arrivals, op.chunk(size, timeout=None, key=by_three, groups=groups))
+    assert [chunk for _, chunk in found] == chunks_by_key(values, size, groups)
+
+
+@bounded
+@given(schedules, sizes)
+def test_what_is_left_comes_out_when_the_source_breaks(arrivals: Arrivals, size: int) -> None:
+    async def lists() -> AsyncIterator[list[int]]:
+        for time, values in arrivals:
+            await asyncio.sleep(time - now())
+            yield values
+        raise OSError("the disk is gone")
+
+    async def main() -> None:
+        written = sinks.to_list()
+        source = streams.from_lists(lists, name="breaking")
+        with pytest.raises(OSError, match="the disk is gone"):
+            await (source | op.chunk(size, timeout=1000) | written)
+        assert written.values == chunks([value for _, value in singly(arrivals)], size)
+
+    run(main())
 
 
 async def test_what_came_before_an_error_of_the_source_goes_out() -> None:
@@ -217,3 +290,116 @@ async def test_unchunk_gives_members_their_own_deliveries_back() -> None:
     assert await pipeline == 3
     assert [letter.body for letter in dead.values] == [3]
     assert pipeline.summary.accepted == 3
+
+
+@pytest.mark.parametrize(
+    ("time", "chunks"),
+    [(0.9375, [(1.0, [1, 2])]), (1.0625, [(1.0, [1]), (2.0625, [2])])],
+)
+async def test_the_timer_fires_neither_early_nor_late(time: float, chunks: Timed) -> None:
+    arrivals = [(0.0, [1]), (time, [2]), (9.0, [3])]
+    found = await (
+        arrive(arrivals) | op.chunk(9, timeout=1.0) | op.map(stamp_exactly) | sinks.to_list()
+    )
+    assert found == [*chunks, (9.0, [3])]
+
+
+# -- by key ---------------------------------------------------------------------------------------
+
+
+async def test_each_key_has_a_time_of_its_own() -> None:
+    arrivals = [(0.0, [0]), (0.5, [1]), (0.75, [3]), (1.25, [6]), (3.0, [9])]
+    pipeline = (
+        arrive(arrivals)
+        | op.chunk(9, timeout=1.0, key=by_three)
+        | op.map(stamp_exactly)
+        | sinks.to_list()
+    )
+    assert await pipeline == [(1.0, [0, 3]), (1.5, [1]), (2.25, [6]), (3.0, [9])]
+    assert pipeline.summary.flushes == {"timeout": 3, "end": 1}
+
+
+@pytest.mark.parametrize(
+    ("letters", "expected"),
+    # Three a are a chunk, which leaves b alone in its group when c comes.
+    [("aababcb", ["aaa", "bbb", "c"]), ("abacabc", ["aa", "b", "c", "a", "b", "c"])],
+)
+async def test_one_key_too_many_has_the_group_that_was_begun_first_go_out(
+    letters: str, expected: list[str]
+) -> None:
+    chunker = op.chunk(3, timeout=None, key=lambda letter: letter, groups=2)
+    pipeline = streams.of(*letters) | chunker | op.map("".join) | sinks.to_list()
+    assert await pipeline == expected
+    assert pipeline.summary.flushes.get("groups", 0) == (4 if "aa" in expected else 0)
+
+
+async def test_a_key_that_fails_is_that_messages_alone() -> None:
+    dead = sinks.to_list()
+    queue = closed([1, 2, 0, 4], dead_letter=dead)
+    pipeline = queue | op.chunk(3, timeout=None, key=lambda n: 8 // n) | sinks.to_list()
+    assert await pipeline == [[1], [2], [4]]
+    assert [letter.body for letter in dead.values] == [0]
+
+    dead = sinks.to_list()
+    queue = closed([1, 2], dead_letter=dead)
+    await (queue | op.chunk(3, key=lambda n: [n]) | sinks.to_list())
+    assert [letter.body for letter in dead.values] == [1, 2]
+    assert "op.chunk(key): <lambda> must return something hashable" in str(dead.values[0].headers)
+
+
+async def test_groups_go_out_when_the_source_has_no_credit_left() -> None:
+    queue = streams.memory.queue(range(8), prefetch=4)
+    pipeline = (
+        queue
+        | op.chunk(4, timeout=None, key=by_three)
+        | op.unchunk()
+        | op.take(8)
+        | sinks.to_list()
+    )
+    assert sorted(await pipeline) == list(range(8))
+    assert set(pipeline.summary.flushes) <= {"window", "end"}
+
+
+async def test_groups_declare_how_much_they_hold_together() -> None:
+    stages = op.chunk(10, key=by_three, groups=7).stages
+    assert stages[-1].holds == 70
+    assert repr(stages[-1]) == "chunk(size=10, timeout=1.0, groups=7)"
+    queue = streams.memory.queue(prefetch=10)
+    queue | op.chunk(10, key=by_three, groups=7)
+    with pytest.raises(ValueError, match="prefetch=10"):
+        queue | op.chunk(11, key=by_three)
+
+
+async def test_members_of_groups_keep_their_own_deliveries() -> None:
+    class Picky:
+        async def write(self, items: list[list[int]]) -> list[Exception | None]:
+            return [ValueError(n) if n == 3 else None for n in items[0]]
+
+    dead = sinks.to_list()
+    queue = closed(range(6), dead_letter=dead)
+    await (queue | op.chunk(3, key=by_three) | Picky())
+    assert [letter.body for letter in dead.values] == [3]
+
+
+async def test_members_of_a_dead_connection_leave_their_groups() -> None:
+    queue = streams.memory.queue([0, 1, 3], prefetch=8)
+    quick = streams.memory.queue([9], prefetch=8)
+    pipeline = queue | op.merge(quick) | op.chunk(4, timeout=None, key=by_three) | sinks.to_list()
+    handle = pipeline.start()
+    await asyncio.sleep(0.01)
+    queue.disconnect()
+    await asyncio.sleep(5)
+    queue.close()
+    quick.close()
+    assert await handle == [[9, 0, 3], [1]]
+    assert (pipeline.summary.stale, sorted(queue.acked)) == (0, [0, 1, 3])
+
+
+async def test_bytes_are_counted_for_each_key() -> None:
+    words = ["aa", "bbb", "aaa", "b", "bbb", "a"]
+    pipeline = (
+        streams.of(*words)
+        | op.chunk(9, timeout=None, max_bytes=5, key=lambda word: word[0])
+        | sinks.to_list()
+    )
+    assert await pipeline == [["bbb", "b"], ["aa", "aaa"], ["bbb"], ["a"]]

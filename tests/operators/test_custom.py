@@ -140,14 +140,6 @@ async def test_it_is_closed_when_what_follows_ends_early() -> None:
     assert (closes, queue.ready) == (["noticing"], [2, 3])
 
 
-async def test_a_pipe_is_its_parts_and_may_end_in_a_sink() -> None:
-    clean = op.pipe(op.map(str.strip), op.filter(bool), op.map(str.lower))
-    assert await (streams.of(" A", " ", "b") | clean | sinks.to_list()) == ["a", "b"]
-    counted = op.pipe(clean, sinks.count())
-    assert await (streams.of(" A", " ", "b") | counted) == 2
-    assert await (streams.of(1) | op.pipe() | sinks.to_list()) == [1]
-
-
 async def test_an_operator_is_a_value_used_any_number_of_times() -> None:
     two = op.take(2) | op.chunk(2)
     first, second = await asyncio.gather(

@@ -13,6 +13,8 @@ from ackflow import sinks, streams
 from ackflow.streams import Reject, Requeue
 from tests.queues import assert_all_closed, closed, ticks
 
+pytestmark = pytest.mark.usefixtures("virtual_clock")
+
 
 class Store:
     """A sink that fails some values so many times, each by its own entry."""
@@ -341,3 +343,96 @@ async def test_what_fails_in_one_route_leaves_the_others_alone() -> None:
     await ticks()
     assert good.closed
     assert bad.closed
+
+
+# -- tee of pipelines -----------------------------------------------------------------------------
+
+
+async def test_each_branch_of_a_tee_may_have_operators_of_its_own() -> None:
+    queue = closed(range(5))
+    both = sinks.tee(op.chunk(2) | sinks.to_list(), op.map(str) | op.skip(1) | sinks.to_list())
+    assert await (queue | both) == ([[0, 1], [2, 3], [4]], ["1", "2", "3", "4"])
+    assert queue.acked == list(range(5))
+    assert_all_closed(queue)
+
+
+async def test_only_the_failing_branch_goes_through_its_operators_again() -> None:
+    calls: list[int] = []
+    bad = Store({2: 3})
+    bad.max_items = 1
+    queue = closed([1, 2, 3], attempts=1)
+    branch = op.tap(calls.append) | op.chunk(2, timeout=None) | bad
+    good = Store()
+    await (queue | sinks.tee(good, branch))
+    assert good.written == [1, 2, 3]
+    assert sorted(bad.written) == [1, 2, 3]
+    assert Counter(calls) == {1: 1, 2: 4, 3: 1}
+    assert sorted(queue.acked) == [1, 2, 3]
+
+
+async def test_what_fails_in_an_operator_of_a_branch_is_tried_again_in_it() -> None:
+    failures = [OSError("one"), OSError("two")]
+
+    def flaky(value: int) -> int:
+        if value == 2 and failures:
+            raise failures.pop()
+        return value
+
+    queue = closed([1, 2, 3], attempts=1)
+    result = await (queue | sinks.tee(sinks.to_list(), op.map(flaky) | sinks.to_list()))
+    assert result[0] == [1, 2, 3]
+    assert sorted(result[1]) == [1, 2, 3]
+    assert sorted(queue.acked) == [1, 2, 3]
+
+
+async def test_a_branch_that_ends_leaves_the_rest_to_the_others() -> None:
+    queue = closed(range(100))
+    result = await (queue | sinks.tee(op.take(2) | sinks.to_list(), sinks.count()))
+    assert result == ([0, 1], 100)
+    assert queue.acked == list(range(100))
+    assert queue.requeued == []
+
+
+async def test_a_branch_that_does_not_fit_is_refused_where_it_is_composed() -> None:
+    class TakesChunks(streams.Sink[list[int], streams.Summary]):
+        name = "bulk"
+        chunks = True
+
+    tee = sinks.tee(sinks.count(), op.map(str) | TakesChunks())
+    with pytest.raises(TypeError, match=r"bulk takes chunks.*put op\.chunk"):
+        streams.of(1) | tee
+    streams.of(1) | op.chunk(2) | sinks.tee(sinks.count(), op.map_chunk(list) | TakesChunks())
+
+
+async def test_what_became_stale_while_it_waited_for_a_branch_holds_up_nobody() -> None:
+    slow = Store(seconds=10)
+    queue = closed(range(5))
+    handle = (queue | sinks.tee(sinks.to_list(), op.filter(bool) | slow)).start()
+    await asyncio.sleep(1)
+    queue.disconnect()
+    await handle
+    assert sorted(queue.acked) == list(range(5))
+    assert set(slow.written) == {1, 2, 3, 4}
+    assert_all_closed(queue)
+
+
+async def test_a_branch_whose_own_operator_breaks_ends_the_run() -> None:
+    @op.operator(holds=0)
+    async def broken(messages: Any) -> Any:
+        async for message in messages:
+            yield message
+            raise RuntimeError("broken")
+
+    queue = closed([1, 2, 3])
+    with pytest.raises(RuntimeError, match="broken"):
+        await (queue | sinks.tee(sinks.to_list(), broken() | sinks.to_list()))
+    assert_all_closed(queue)
+
+
+async def test_members_keep_their_places_through_a_branch() -> None:
+    queue = closed(range(4), dead_letter=(dead := sinks.to_list()))
+    bad = Store()
+    bad.entry = lambda value: Reject("odd") if value % 2 else None  # type: ignore[method-assign]
+    await (queue | op.chunk(4) | sinks.tee(sinks.count(), op.unchunk() | op.chunk(3) | bad))
+    assert sorted(letter.body for letter in dead.values) == [1, 3]
+    assert len(queue.acked) == 4

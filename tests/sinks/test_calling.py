@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 from ackflow import operators as op
 from ackflow import sinks, streams
 from ackflow.streams import Reject
+from ackflow.streams.testing import run
 from tests.queues import assert_all_closed, closed
-from tests.virtual_time import run
+
+pytestmark = pytest.mark.usefixtures("virtual_clock")
 
 
 async def test_each_calls_ordinary_and_async_functions_with_each_element() -> None:

@@ -8,6 +8,8 @@ from ackflow import operators as op
 from ackflow import sinks, streams
 from tests.queues import assert_all_closed, closed
 
+pytestmark = pytest.mark.usefixtures("virtual_clock")
+
 
 async def test_to_list_starts_anew_in_every_run_and_shows_the_values_of_the_last() -> None:
     sink = sinks.to_list()

@@ -14,10 +14,10 @@ from ackflow import streams
 from ackflow.sinks import amqp
 from ackflow.streams.core import Delivery
 from tests.servers.processes import free_port
+from tests.servers.proxy import Proxy
 from tests.servers.rabbitmq import RabbitMQ
 from tests.streams.amqp.tools import (
     Collect,
-    Proxy,
     channel,
     declare,
     eventually,

@@ -12,10 +12,10 @@ from ackflow.streams import amqp
 from ackflow.streams.amqp import connections
 from ackflow.streams.core import Unavailable
 from tests.servers.processes import free_port
+from tests.servers.proxy import Proxy
 from tests.servers.rabbitmq import RabbitMQ
 from tests.streams.amqp.tools import (
     Collect,
-    Proxy,
     channel,
     declare,
     eventually,

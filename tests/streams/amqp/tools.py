@@ -3,9 +3,8 @@
 import asyncio
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Any
-from urllib.parse import urlsplit
 
 import aiormq
 from aiormq.abc import AbstractChannel, DeliveredMessage
@@ -109,62 +108,3 @@ class Collect(Sink[Any, Summary]):
             if self._on is not None and (waiting := self._on(item)) is not None:
                 await waiting
         self.items.extend(items)
-
-
-class Proxy:
-    """Stands between client and broker, and cuts, or accepts nothing more."""
-
-    def __init__(self, url: str) -> None:
-        self._target = urlsplit(url)
-        self._server: asyncio.Server | None = None
-        self._writers: set[asyncio.StreamWriter] = set()
-        self._pumps: set[asyncio.Task[None]] = set()
-        self.connections = 0
-        self.refusing = False
-
-    @property
-    def url(self) -> str:
-        """Where clients find it."""
-        assert self._server is not None
-        port = self._server.sockets[0].getsockname()[1]
-        target = self._target
-        return f"amqp://{target.username}:{target.password}@127.0.0.1:{port}{target.path}"
-
-    async def __aenter__(self) -> "Proxy":
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        return self
-
-    async def __aexit__(self, *error: object) -> None:
-        assert self._server is not None
-        self._server.close()
-        self.cut()
-        for pump in list(self._pumps):
-            pump.cancel()
-        await asyncio.gather(*self._pumps, return_exceptions=True)
-
-    def cut(self) -> None:
-        """Reset every connection."""
-        for writer in list(self._writers):
-            writer.transport.abort()
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.connections += 1
-        if self.refusing:
-            writer.transport.abort()
-            return
-        far_reader, far_writer = await asyncio.open_connection(
-            self._target.hostname, self._target.port
-        )
-        self._writers |= {writer, far_writer}
-        for pair in ((reader, far_writer), (far_reader, writer)):
-            pump = asyncio.create_task(self._pump(*pair))
-            self._pumps.add(pump)
-            pump.add_done_callback(self._pumps.discard)
-
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(OSError):
-            while data := await reader.read(65_536):
-                writer.write(data)
-                await writer.drain()
-        self._writers.discard(writer)
-        writer.transport.abort()

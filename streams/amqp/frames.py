@@ -1,0 +1,113 @@
+"""Frames: reading what a broker sends, where no single message may cost the connection.
+
+aiormq gives a connection up over a frame that pamqp can't decode; the broker then hands the same
+message out again, for ever. But properties, headers and routing keys are bytes of whoever publishes:
+RabbitMQ passes them on unseen. Imported when first used, for aiormq takes its time.
+"""
+
+import asyncio
+import struct
+from typing import Any
+
+import pamqp.frame
+from aiormq import connection
+from aiormq.exceptions import AMQPConnectionError, InvalidFrameError
+from pamqp.commands import Basic
+from pamqp.constants import FRAME_HEADER, FRAME_METHOD
+from pamqp.header import ContentHeader
+
+UNREADABLE = "x-ackflow-unreadable-properties"
+"""The header that carries properties which can't be decoded, as the bytes they are."""
+LONGEST_KEPT = 65_536
+"""Bytes of them that are kept: they have to fit into a frame, with the headers of a dead letter."""
+
+_HEAD = struct.Struct(">BHI")
+_FIXED = struct.Struct(">HHQ")
+_TAG = struct.Struct(">QB")
+_AROUND = _HEAD.size + 1
+_DELIVER = struct.pack(">HH", 60, 60)
+
+
+class Unreadable(ContentHeader):
+    """The header of a message whose properties can't be decoded: its body can still be read."""
+
+    def __init__(self, payload: bytes, error: Exception) -> None:
+        self.class_id, weight, size = _FIXED.unpack_from(payload)
+        kept = payload[_FIXED.size :][:LONGEST_KEPT]
+        super().__init__(weight, size, Basic.Properties(headers={UNREADABLE: bytearray(kept)}))
+        self.error = error
+
+
+class Connection(connection.Connection):
+    """aiormq's connection, reading frames by `Frames` once the handshake is over."""
+
+    # The same mangled name as in the class above: its `connect` starts this one.
+    async def __reader(self, frame_receiver: connection.FrameReceiver) -> None:
+        frames = Frames(frame_receiver.reader, self.connection_tune.frame_max or 0)
+        await super().__reader(frames)  # type: ignore[misc]
+
+
+class Frames(connection.FrameReceiver):
+    """Hands out frames one by one; those of a message that can't be decoded in a form of their own."""
+
+    def __init__(self, reader: asyncio.StreamReader, frame_max: int = 0) -> None:
+        """`frame_max`: bytes of a frame at most, as was agreed; 0 for no limit."""
+        super().__init__(reader)
+        self._frame_max = frame_max
+
+    async def get_frame(self) -> Any:
+        """Return the next frame with its size and channel; raise AMQPError where there is none."""
+        if self.reader.at_eof():
+            raise StopAsyncIteration
+        data = await self._read()
+        try:
+            return pamqp.frame.unmarshal(data)
+        except Exception as error:  # RecursionError for headers within headers, among others
+            kind, channel, _ = _HEAD.unpack_from(data)
+            frame = _mended(kind, data[_HEAD.size : -1], error)
+            if frame is None:
+                raise InvalidFrameError(str(error)) from error
+            return len(data), channel, frame
+
+    async def _read(self) -> bytes:
+        try:
+            head = await self.reader.readexactly(_HEAD.size)
+            *_, size = _HEAD.unpack(head)
+            if self._frame_max and size + _AROUND > self._frame_max:
+                raise InvalidFrameError(
+                    f"a frame of {size:,} bytes came, {self._frame_max:,} are the most agreed upon"
+                )
+            return head + await self.reader.readexactly(size + 1)
+        except asyncio.IncompleteReadError as error:
+            raise AMQPConnectionError(
+                f"the broker closed the connection: {len(error.partial)} of {error.expected} bytes "
+                "came of a frame"
+            ) from error
+        except OSError as error:
+            raise AMQPConnectionError(f"the connection was lost: {error!r}") from error
+
+
+def _mended(kind: int, payload: bytes, error: Exception) -> Any:
+    """Return a frame that says what can be said of one that is about a message, or None."""
+    try:
+        if kind == FRAME_HEADER:
+            return Unreadable(payload, error)
+        if kind == FRAME_METHOD and payload.startswith(_DELIVER):
+            return _deliver(payload[len(_DELIVER) :])
+    except (struct.error, IndexError):
+        pass
+    return None
+
+
+def _deliver(data: bytes) -> Basic.Deliver:
+    """Read basic.deliver (AMQP 0-9-1, section 1.8.3.9), whatever bytes its routing key has."""
+    consumer_tag, data = _short(data)
+    delivery_tag, bits = _TAG.unpack_from(data)
+    exchange, data = _short(data[_TAG.size :])
+    routing_key, _ = _short(data)
+    return Basic.Deliver(consumer_tag, delivery_tag, bool(bits & 1), exchange, routing_key)
+
+
+def _short(data: bytes) -> tuple[str, bytes]:
+    end = 1 + data[0]
+    return data[1:end].decode(errors="backslashreplace"), data[end:]

@@ -1,0 +1,314 @@
+"""Feeds: a broker's deliveries in, runs out, whatever becomes of the connection."""
+
+import asyncio
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from ackflow import operators as op
+from ackflow import sinks, streams
+from ackflow.streams import SourceError
+from tests.queues import assert_all_closed, closed
+
+
+def now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def unreachable(
+    queue: Any, error: Exception, *, until: float = 1e9, start: float = 0.0
+) -> list[float]:
+    """Have a queue's broker be away between two points in time; return when it was asked."""
+    connect, asked = queue._broker.connect, []
+
+    async def trying(epoch: Any) -> Any:
+        asked.append(now())
+        if start <= now() < until:
+            raise error
+        return await connect(epoch)
+
+    queue._broker.connect = trying
+    return asked
+
+
+async def test_a_first_connection_is_tried_for_so_long_and_then_is_an_error() -> None:
+    queue = streams.memory.queue([1])
+    asked = unreachable(queue, ConnectionRefusedError("no one there"))
+    with pytest.raises(SourceError, match=r"memory\.queue: ConnectionRefusedError: no one there"):
+        await (queue | sinks.to_list())
+    assert 10.0 <= now() < 21.0
+    waits = [late - early for early, late in pairwise(asked)]
+    assert 0.05 <= waits[0] <= 0.1
+    assert all(wait <= 10.0 for wait in waits)
+    assert_all_closed(queue)
+
+
+async def test_an_error_of_the_source_at_the_start_is_raised_as_it_is() -> None:
+    queue = streams.memory.queue([1])
+    error = SourceError("no such queue")
+    unreachable(queue, error)
+    with pytest.raises(SourceError) as raised:
+        await (queue | sinks.to_list())
+    assert raised.value is error
+
+
+async def test_a_connection_that_comes_in_time_is_no_error() -> None:
+    queue = closed([1])
+    unreachable(queue, ConnectionRefusedError("not yet"), until=5.0)
+    pipeline = queue | sinks.to_list()
+    assert await pipeline == [1]
+    assert (pipeline.summary.halts, pipeline.summary.reconnects) == (0, 0)
+
+
+async def test_any_other_error_in_connecting_ends_the_run_at_once() -> None:
+    queue = streams.memory.queue([1])
+    unreachable(queue, ZeroDivisionError("a bug"))
+    with pytest.raises(ZeroDivisionError, match="a bug"):
+        await (queue | sinks.to_list())
+    assert now() == 0
+
+
+async def test_such_an_error_after_a_lost_connection_ends_the_run_too() -> None:
+    queue = streams.memory.queue([1], prefetch=1)
+    unreachable(queue, ZeroDivisionError("a bug"), start=1.0)
+    handle = (queue | sinks.each(lambda value: asyncio.sleep(10))).start()
+    await asyncio.sleep(2)
+    queue.disconnect()
+    with pytest.raises(ZeroDivisionError, match="a bug"):
+        await handle
+    assert queue.ready == [1]
+    assert_all_closed(queue)
+
+
+async def test_a_lost_connection_is_shown_and_tried_for_ever() -> None:
+    queue = streams.memory.queue([1])
+    asked = unreachable(queue, ConnectionRefusedError("away"), start=1.0, until=500.0)
+    handle = (queue | sinks.each(lambda value: asyncio.sleep(1000))).start()
+    await asyncio.sleep(2)
+    queue.disconnect()
+    await asyncio.sleep(1)
+    assert handle.state == "halted: memory.queue: ConnectionRefusedError: away"
+    assert handle.oldest_unacked == 0.0
+    await asyncio.sleep(600)
+    assert handle.state == "running"
+    assert handle.stats().halts == 1
+    assert handle.stats().reconnects == 1
+    waits = [late - early for early, late in pairwise(asked[1:])]
+    assert 5.0 <= max(waits) <= 10.0
+    await handle.abort()
+
+
+async def test_a_connection_that_breaks_soon_is_opened_again_more_and_more_slowly() -> None:
+    queue = streams.memory.queue()
+    opened = unreachable(queue, ConnectionError(), until=0.0)
+    handle = (queue | sinks.to_list()).start()
+    for _ in range(12):
+        await asyncio.sleep(0)
+        await asyncio.sleep(0.01)
+        while not queue._broker.channels:
+            await asyncio.sleep(0.01)
+        queue.disconnect()
+    waits = [late - early for early, late in pairwise(opened)]
+    assert waits[0] < 0.2
+    assert max(waits) > 4.0
+    assert handle.stats().reconnects >= 11
+    await handle.abort()
+
+
+async def test_a_connection_that_has_held_for_a_while_is_opened_again_at_once() -> None:
+    queue = streams.memory.queue()
+    opened = unreachable(queue, ConnectionError(), until=0.0)
+    handle = (queue | sinks.to_list()).start()
+    for _ in range(5):
+        await asyncio.sleep(6)
+        queue.disconnect()
+    await asyncio.sleep(1)
+    assert opened == [0, 6, 12, 18, 24, 30]
+    await handle.drain()
+
+
+async def test_a_drain_while_the_broker_is_away_ends_at_once() -> None:
+    queue = streams.memory.queue([1])
+    unreachable(queue, ConnectionRefusedError("away"), start=1.0)
+    handle = (queue | op.chunk(5, timeout=None) | sinks.to_list()).start()
+    await asyncio.sleep(2)
+    queue.disconnect()
+    await asyncio.sleep(30)
+    await handle.drain()
+    assert now() < 33
+    assert queue.ready == [1]
+    assert_all_closed(queue)
+
+
+async def test_a_paused_source_hands_out_neither_fresh_nor_held_messages() -> None:
+    failed: list[int] = []
+
+    def work(value: int) -> int:
+        if not failed:
+            failed.append(value)
+            raise RuntimeError("broken")
+        return value
+
+    queue = streams.memory.queue([1], wait=lambda state: 5.0)
+    seen: list[int] = []
+    handle = (queue | op.map(work) | sinks.each(seen.append)).start()
+    await asyncio.sleep(1)
+    handle.pause()
+    queue.put(2)
+    await asyncio.sleep(20)
+    assert (seen, handle.stats().held) == ([], 1)
+    handle.resume()
+    await asyncio.sleep(1)
+    assert seen == [1, 2]
+    await handle.drain()
+
+
+async def test_a_pause_is_not_idleness() -> None:
+    queue = streams.memory.queue([1], until_idle=5.0)
+    handle = (queue | sinks.to_list()).start()
+    await asyncio.sleep(1)
+    handle.pause()
+    await asyncio.sleep(100)
+    assert not handle.done
+    handle.resume()
+    assert await handle == [1]
+
+
+async def test_idleness_counts_from_the_last_message() -> None:
+    queue = streams.memory.queue([1], until_idle=5.0)
+    handle = (queue | sinks.to_list()).start()
+    await asyncio.sleep(4)
+    queue.put(2)
+    await asyncio.sleep(4)
+    assert not handle.done
+    assert await handle == [1, 2]
+    assert now() == pytest.approx(9, abs=0.2)
+
+
+async def test_an_idle_queue_ends_only_when_what_it_handed_out_is_settled() -> None:
+    queue = streams.memory.queue([1], until_idle=2.0)
+    handle = (queue | sinks.each(lambda value: asyncio.sleep(50))).start()
+    await asyncio.sleep(30)
+    assert not handle.done
+    await handle
+    assert queue.acked == [1]
+    assert now() == pytest.approx(50, abs=0.2)
+
+
+async def test_refused_deliveries_fail_by_the_policy_and_the_others_are_handed_out() -> None:
+    queue = closed([1, 2, 3], dead_letter=(dead := sinks.to_list()))
+    connect = queue._broker.connect
+
+    async def refusing(epoch: Any) -> Any:
+        deliver = epoch.deliver
+        epoch.deliver = lambda raws: deliver(raws, {1: ValueError("unreadable")})
+        return await connect(epoch)
+
+    queue._broker.connect = refusing  # type: ignore[method-assign]
+    pipeline = queue | sinks.to_list()
+    assert await pipeline == [1, 3]
+    assert [letter.body for letter in dead.values] == [2]
+    assert pipeline.summary.delivered == 3
+    assert pipeline.summary.failures["ValueError"].stage == "memory.queue"
+
+
+async def test_what_a_drain_finds_unread_goes_back_untouched() -> None:
+    queue = streams.memory.queue(range(50), prefetch=50)
+    handle = (queue | sinks.each(lambda value: asyncio.sleep(1))).start()
+    await asyncio.sleep(0.5)
+    summary = await handle.drain()
+    assert queue.acked == [0]
+    assert sorted(queue.ready) == list(range(1, 50))
+    assert (summary.requeued, summary.accepted, summary.delivered) == (49, 1, 50)
+
+
+async def test_acks_share_a_frame_and_do_not_wait_long() -> None:
+    queue = streams.memory.queue(range(10), prefetch=100)
+    frames: list[Any] = []
+    times: list[float] = []
+
+    async def store(value: int) -> None:
+        if not frames:
+            record(queue, frames, times)
+
+    handle = (queue | sinks.each(store)).start()
+    await asyncio.sleep(10)
+    assert queue.acked == list(range(10))
+    assert [(frame.tag, frame.multiple) for frame in frames] == [(10, True)]
+    assert times == [pytest.approx(0.05)]
+    await handle.drain()
+
+
+def record(queue: Any, frames: list[Any], times: list[float]) -> None:
+    """Write down the frames that a queue is sent, and when."""
+    (channel,) = queue._broker.channels
+    if getattr(channel, "recorded", False):
+        return
+    channel.recorded = True
+    send = channel.send
+
+    async def sending(some: Any) -> None:
+        frames.extend(some)
+        times.append(now())
+        await send(some)
+
+    channel.send = sending
+
+
+async def test_many_acks_are_sent_at_once_and_those_beyond_a_stuck_message_singly() -> None:
+    queue = streams.memory.queue(range(20), prefetch=20)
+    frames: list[Any] = []
+    times: list[float] = []
+
+    async def store(value: int) -> None:
+        record(queue, frames, times)
+        if value == 2:
+            await asyncio.sleep(100)
+
+    handle = (queue | sinks.each(store, concurrency=2)).start()
+    await asyncio.sleep(10)
+    assert sorted(queue.acked) == [value for value in range(20) if value != 2]
+    assert times[0] == 0, "a quarter of prefetch is sent at once"
+    assert times[-1] == pytest.approx(0.05)
+    assert max(frame.tag for frame in frames) == 20
+    await handle.drain(deadline=1)
+    assert queue.ready == [2]
+
+
+async def test_frames_that_cannot_be_sent_end_nothing_but_the_connection() -> None:
+    queue = closed(range(3), prefetch=1)
+    broken: list[int] = []
+
+    async def store(value: int) -> None:
+        if value == 1 and not broken:
+            broken.append(value)
+            (channel,) = queue._broker.channels
+
+            async def failing(frames: Any) -> None:
+                channel.lose()
+                raise ConnectionResetError("gone")
+
+            channel.send = failing  # type: ignore[method-assign]
+
+    pipeline = queue | sinks.each(store)
+    summary = await pipeline
+    assert sorted(queue.acked) == [0, 1, 2]
+    assert summary.reconnects == 1
+
+
+async def test_until_idle_waits_without_spinning_while_a_connection_is_made() -> None:
+    queue = streams.memory.queue([1], until_idle=2.0)
+    connect = queue._broker.connect
+
+    async def slow(epoch: Any) -> Any:
+        await asyncio.sleep(20.0 if queue.acked else 0)
+        return await connect(epoch)
+
+    queue._broker.connect = slow  # type: ignore[method-assign]
+    handle = (queue | sinks.to_list()).start()
+    await asyncio.sleep(1)
+    queue.disconnect()
+    queue.put(2)
+    assert await handle == [1, 2]
+    assert now() == pytest.approx(23, abs=0.5)

@@ -1,0 +1,239 @@
+"""Sessions: what the parts of one run share, and what people see of it."""
+
+from typing import Any
+
+import pytest
+
+from ackflow import operators as op
+from ackflow import sinks, streams
+from ackflow.streams import Requeue, Skip
+from ackflow.streams.core import ACCEPTED, Kind, Session
+from tests.core.recording import Recording
+from tests.queues import closed
+
+
+class Inlet(Recording):
+    """An inlet that says what it is told to, and writes down what is done to it."""
+
+    def __init__(self, in_flight: int = 0, *, starved: bool = True, over: bool = False) -> None:
+        super().__init__()
+        self.in_flight = in_flight
+        self.starved = starved
+        self.over = over
+        self.events: list[Any] = []
+
+    def owns(self, account: Any) -> bool:
+        return account is self
+
+    def stop(self) -> None:
+        self.events.append("stop")
+
+    async def open(self) -> None:
+        self.events.append("open")
+
+    async def close(self, *, abort: bool = False) -> None:
+        self.events.append(("close", abort))
+
+
+class Joiner:
+    """Keeps tokens back."""
+
+    def __init__(self, *tokens: Any) -> None:
+        self.tokens = tokens
+        self.flushes: list[Any] = []
+
+    def parked(self) -> Any:
+        return self.tokens
+
+    def flush(self, reason: Any) -> None:
+        self.flushes.append(reason)
+
+
+def session(*inlets: Any, joiners: Any = (), looker: Any = None) -> Session:
+    made = Session()
+    made.inlets += inlets
+    made.joiners += joiners
+    made.looker = looker
+    return made
+
+
+async def test_every_inlet_is_opened_stopped_and_closed() -> None:
+    one, other = Inlet(), Inlet()
+    running = session(one, other)
+    assert (running.state, running.stopping, running.draining) == ("running", False, False)
+    await running.open()
+    running.stop()
+    assert (running.state, running.stopping, running.draining) == ("draining", True, False)
+    await running.close()
+    await running.close(abort=True)
+    for inlet in (one, other):
+        assert inlet.events == ["open", "stop", ("close", False), ("close", True)]
+
+
+def test_a_drain_stops_and_gives_back_what_has_not_begun() -> None:
+    inlet = Inlet()
+    running = session(inlet)
+    running.drain()
+    assert (running.draining, running.stopping, inlet.events) == (True, True, ["stop"])
+
+
+def test_the_first_error_ends_the_run() -> None:
+    inlet = Inlet()
+    running = session(inlet)
+    running.fail(first := ValueError("first"))
+    running.fail(ValueError("second"))
+    assert running.error is first
+    assert inlet.events == ["stop", "stop"]
+    assert not running.draining
+
+
+def test_a_limit_is_used_up_by_what_is_handed_out() -> None:
+    running = Session()
+    assert running.allow(1000) == 1000
+    running.limit = 5
+    assert [running.allow(count) for count in (2, 2, 2, 2)] == [2, 2, 1, 0]
+    assert running.limit == 0
+
+
+def test_errors_are_counted_by_type_with_the_first_as_the_example() -> None:
+    running = Session()
+    first, second = ValueError("first"), ValueError("second")
+    running.record(first, "map(f=int)", "x", 3)
+    running.record(second, "map(f=int)", "y")
+    running.record(KeyError("other"), "tap(f=look)", "z")
+    failures = running.summary.failures
+    assert list(failures) == ["ValueError", "KeyError"]
+    assert (failures["ValueError"].count, failures["KeyError"].count) == (4, 1)
+    assert failures["ValueError"].example == "ValueError: first"
+    assert first.__notes__ == ["in map(f=int), with the value 'x'"]
+    assert not hasattr(second, "__notes__")
+
+
+@pytest.mark.parametrize("error", [Skip("no need"), Requeue("later")])
+def test_what_was_asked_for_is_no_failure(error: Exception) -> None:
+    running = Session()
+    running.record(error, "map(f=int)", "x")
+    assert running.summary.failures == {}
+    assert not hasattr(error, "__notes__")
+
+
+def test_a_long_value_is_cut_in_the_note_and_a_short_one_is_not() -> None:
+    long, short = ValueError("long"), KeyError("short")
+    running = Session()
+    running.record(long, "map", "x" * 300)
+    running.record(short, "map", "x" * 198)
+    (note,) = long.__notes__
+    assert note.startswith("in map, with the value 'xxxx")
+    assert note.endswith("…")
+    assert 150 < len(note) < 260
+    assert short.__notes__ == [f"in map, with the value {'x' * 198!r}"]
+
+
+def test_failed_messages_are_counted_and_settled_by_their_own_policies() -> None:
+    account = Recording()
+    running = Session()
+    tokens: list[Any] = [(account, 1), (account, 2)]
+    running.failed(tokens, ValueError("bad"), "map", ["x", "y"])
+    assert account.kinds == {1: "REJECT", 2: "REJECT"}
+    assert running.summary.failures["ValueError"].count == 2
+
+
+def test_parts_of_one_name_have_circuits_of_their_own() -> None:
+    running = Session()
+    names = [running.circuit(part)._part for part in ("store", "map", "store", "store")]
+    assert names == ["store", "map", "store (2)", "store (3)"]
+
+
+def test_a_halt_is_counted_and_logged_once_and_its_last_reason_is_shown(caplog: Any) -> None:
+    running = Session()
+    running.halted("store", "first")
+    running.halted("store", "second")
+    running.halted("queue", "gone")
+    assert running.state == "halted: store: second; queue: gone"
+    assert running.summary.halts == 2
+    running.resumed("store")
+    running.resumed("store")
+    assert running.state == "halted: queue: gone"
+    running.resumed("queue")
+    assert running.state == "running"
+    said = [record.message for record in caplog.records]
+    assert said == [
+        "store is halted: first",
+        "queue is halted: gone",
+        "store goes on",
+        "queue goes on",
+    ]
+
+
+@pytest.mark.parametrize(("in_flight", "flushed"), [(0, True), (2, True), (3, False)])
+def test_joiners_let_go_when_they_keep_all_that_a_starving_source_has_out(
+    in_flight: int, flushed: bool
+) -> None:
+    inlet, other = Inlet(in_flight), Inlet()
+    one, two = Joiner((inlet, 1)), Joiner((inlet, 2), (inlet, 2), (other, 3))
+    empty, foreign = Joiner(), Joiner((other, 4))
+    running = session(inlet, joiners=[one, two, empty, foreign])
+    assert running.unpark(inlet) is flushed  # type: ignore[arg-type]
+    assert [len(joiner.flushes) for joiner in (one, two)] == [flushed, flushed]
+    assert empty.flushes == foreign.flushes == []
+
+
+def test_relief_is_for_starving_sources_alone() -> None:
+    fed, starved = Inlet(starved=False), Inlet(starved=True)
+    one, other = Joiner((fed, 1)), Joiner((starved, 1))
+    session(fed, starved, joiners=[one, other]).relieve()
+    assert (len(one.flushes), len(other.flushes)) == (0, 1)
+
+
+def test_nothing_parked_is_nothing_to_let_go() -> None:
+    inlet = Inlet(0)
+    assert not session(inlet, joiners=[Joiner()]).unpark(inlet)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("joiners", "over", "told"), [(0, False, 1), (0, True, 0), (1, False, 0), (1, True, 0)]
+)
+def test_a_looker_is_told_when_it_holds_all_and_more_could_come(
+    joiners: int, over: bool, told: int
+) -> None:
+    inlet = Inlet(2, over=over)
+    looker = Joiner((inlet, 1), (inlet, 2))
+    keeping = [Joiner((inlet, 2))] * joiners
+    assert session(inlet, joiners=keeping, looker=looker).unpark(inlet)  # type: ignore[arg-type]
+    assert len(looker.flushes) == told
+    assert all(len(joiner.flushes) == 1 for joiner in keeping)
+
+
+def test_each_kind_of_outcome_has_its_count() -> None:
+    running = Session()
+    for kind, count in zip(Kind, (1, 2, 3, 4), strict=True):
+        running.settled(kind, count)
+        running.settled(kind, count)
+    summary = running.summary
+    counted = (summary.accepted, summary.skipped, summary.requeued, summary.rejected)
+    assert counted == (2, 4, 6, 8)
+    assert ACCEPTED.kind is Kind.ACCEPTED
+
+
+async def test_two_stages_of_one_name_halt_under_names_of_their_own() -> None:
+    seen: list[str] = []
+    failures = iter([ConnectionError("away"), ConnectionError("still"), None] * 2)
+
+    def work(value: int) -> int:
+        seen.append(handle.state)
+        if error := next(failures):
+            raise error
+        return value
+
+    stream = closed([1]) | op.map(work) | op.chunk(1) | op.unchunk() | op.map(work)
+    handle = (stream | sinks.to_list()).start()
+    assert await handle == [1]
+    assert handle.stats().halts == 2
+
+
+async def test_a_run_that_draws_from_two_queues_flushes_the_one_that_starves() -> None:
+    small, large = streams.memory.queue(range(4), prefetch=4), closed(range(100, 102))
+    chunked = small | op.chunk(4, timeout=None)
+    small.close()
+    values = await ((chunked | op.unchunk()) + large | sinks.to_list())
+    assert values == [0, 1, 2, 3, 100, 101]

@@ -1,0 +1,100 @@
+"""Slices and streams one after another."""
+
+from typing import Any
+
+import pytest
+
+from ackflow import operators as op
+from ackflow import sinks, streams
+from tests.queues import assert_all_closed, closed
+
+BOUNDS = [None, 0, 1, 2, 3, 5, 10]
+
+
+@pytest.mark.parametrize("step", [None, 1, 2, 3, 7])
+@pytest.mark.parametrize("stop", BOUNDS)
+@pytest.mark.parametrize("start", BOUNDS)
+async def test_a_slice_keeps_skips_and_gives_back_as_that_of_a_list(
+    start: int | None, stop: int | None, step: int | None
+) -> None:
+    xs = list(range(8))
+    # In one run, and message by message.
+    for source in (closed(xs), closed(xs, prefetch=1)):
+        pipeline = source[start:stop:step] | sinks.to_list()
+        values = await pipeline
+        assert values == xs[start:stop:step]
+        assert source.ready == ([] if stop is None else xs[stop:])
+        assert pipeline.summary.skipped == len(xs) - len(source.ready) - len(values)
+        assert_all_closed(source)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 4, 5])
+async def test_where_runs_begin_makes_no_difference_to_a_step(size: int) -> None:
+    async def lists() -> Any:
+        for start in range(0, 12, size):
+            yield list(range(start, min(start + size, 12)))
+
+    stream: Any = streams.core.from_lists(lists, name="lists")
+    assert await (stream[1:11:3] | sinks.to_list()) == [1, 4, 7, 10]
+    assert await (stream[4:] | sinks.to_list()) == list(range(4, 12))
+
+
+async def test_a_slice_settles_failures_that_come_to_it_and_does_not_count_them() -> None:
+    def work(value: int) -> int:
+        if value == 1:
+            raise ValueError("one")
+        return value
+
+    queue = closed(range(5), dead_letter=(dead := sinks.to_list()))
+    caught = op.map(work) | op.take(3) | op.catch(lambda error: -1, on=KeyError)
+    pipeline = queue | caught | sinks.to_list()
+    assert await pipeline == [0, 2, 3]
+    assert [letter.body for letter in dead.values] == [1]
+    assert queue.ready == [4]
+
+
+async def test_a_stream_ends_where_nothing_beyond_the_slice_is_asked_for() -> None:
+    pulled: list[int] = []
+
+    async def numbers() -> Any:
+        for number in range(10):
+            pulled.append(number)
+            yield number
+
+    assert await (streams.from_iterable(numbers())[:2] | sinks.to_list()) == [0, 1]
+    assert pulled == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("stream", "shown"),
+    [
+        (streams.of(1)[2:8:3], "slice(start=2, stop=8, step=3)"),
+        (streams.of(1) | op.take(3), "take(n=3)"),
+        (streams.of(1) | op.skip(3), "skip(n=3)"),
+        (streams.of(1) + streams.of(2, 3), "concat(streams=[of(values=2)])"),
+    ],
+)
+def test_a_slice_shows_its_bounds(stream: Any, shown: str) -> None:
+    assert repr(stream).endswith(shown)
+
+
+async def test_concatenated_streams_are_closed_when_what_follows_ends_early() -> None:
+    ended: list[str] = []
+
+    async def source(name: str) -> Any:
+        try:
+            for number in range(3):
+                yield f"{name}{number}"
+        finally:
+            ended.append(name)
+
+    first, second = (streams.from_iterable(source(name)) for name in "ab")
+    values = await ((first + second) | op.take(4) | sinks.to_list())
+    assert values == ["a0", "a1", "a2", "b0"]
+    assert ended == ["a", "b"]
+
+
+async def test_failures_pass_through_concatenated_streams_to_the_next_catch() -> None:
+    failing = closed(["1", "x"]) | op.map(int)
+    joined = (failing + streams.of(3)) | op.catch(lambda error: -1, on=ValueError)
+    assert await (joined | sinks.to_list()) == [1, -1, 3]

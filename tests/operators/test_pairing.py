@@ -1,0 +1,79 @@
+"""What the laws do not say about pairwise: when pairs come, and what becomes of a single value."""
+
+import asyncio
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+
+from ackflow import operators as op
+from ackflow import sinks, streams
+from tests.queues import assert_all_closed, closed
+from tests.times import Arrivals, came_out, schedules, singly
+
+bounded = settings(max_examples=80, deadline=None, database=None)
+
+
+@bounded
+@given(schedules)
+def test_a_pair_comes_as_soon_as_its_second_value(arrivals: Arrivals) -> None:
+    values = singly(arrivals)
+    expected = [(time, (before, value)) for (_, before), (time, value) in pairwise(values)]
+    assert came_out(arrivals, op.pairwise()) == expected
+
+
+async def test_the_next_value_is_all_that_an_ack_waits_for() -> None:
+    queue = streams.memory.queue([1])
+    handle = (queue | op.pairwise() | (written := sinks.to_list())).start()
+    for value in (2, 3):
+        await asyncio.sleep(1)
+        assert queue.acked == list(range(1, value - 1))
+        queue.put(value)
+    await asyncio.sleep(1)
+    assert (written.values, queue.acked) == ([(1, 2), (2, 3)], [1, 2])
+    queue.close()
+    await handle
+    assert queue.acked == [1, 2, 3]
+
+
+async def test_the_last_value_is_settled_as_its_pair_is() -> None:
+    class Refuses:
+        async def write(self, items: list[tuple[int, int]]) -> None:
+            if items[0] == (2, 3):
+                raise ValueError(items)
+
+    queue = closed([1, 2, 3], dead_letter="exchange")
+    await (queue | op.pairwise() | Refuses())
+    assert (queue.acked, sorted(queue.rejected)) == ([1], [2, 3])
+
+
+@pytest.mark.parametrize("end", ["close", "drain", "idle"])
+async def test_a_single_value_is_skipped(end: str) -> None:
+    queue = streams.memory.queue([1], until_idle=5.0 if end == "idle" else None)
+    pipeline = queue | op.pairwise() | sinks.to_list()
+    handle = pipeline.start()
+    await asyncio.sleep(1)
+    if end == "close":
+        queue.close()
+    elif end == "drain":
+        await handle.drain()
+    assert await handle == []
+    assert queue.acked == [1]
+    assert (pipeline.summary.skipped, pipeline.summary.accepted) == (1, 0)
+    assert_all_closed(queue)
+
+
+async def test_pairs_need_a_prefetch_of_two_which_is_enough() -> None:
+    queue = closed(range(5), prefetch=2)
+    assert await (queue | op.pairwise() | op.map(sum) | sinks.to_list()) == [1, 3, 5, 7]
+    assert queue.acked == list(range(5))
+
+
+async def test_both_values_of_a_pair_fail_with_it() -> None:
+    class Picky:
+        async def write(self, items: list[tuple[int, int]]) -> list[Exception | None]:
+            return [ValueError(items) if item == (1, 2) else None for item in items]
+
+    queue = closed([1, 2], dead_letter="exchange")
+    await (queue | op.pairwise() | Picky())
+    assert sorted(queue.rejected) == [1, 2]
