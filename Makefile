@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help words test check servers bench clean
+.PHONY: help words test check servers bench chaos mutation clean
 
 help:  ## list the commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -34,7 +34,7 @@ check: $(LISTING)  ## ruff, mypy --strict, pyright, tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy -p ackflow.streams -p ackflow.operators -p ackflow.sinks
-	$(BIN)/mypy examples tests/servers tests/typing benchmarks
+	$(BIN)/mypy examples tests/servers tests/typing tests/chaos benchmarks
 	# The package by its import names: by its folders every module would be there twice.
 	$(BIN)/pyright --pythonpath $(BIN)/python build/__editable__.*/ackflow examples tests/typing
 	$(BIN)/python -m pytest
@@ -44,6 +44,12 @@ servers: $(LISTING)  ## RabbitMQ on port 5672 and Elasticsearch on port 9200, fo
 
 bench: $(LISTING)  ## the benchmarks; benchmarks/README.md says what they measure
 	$(BIN)/python -m benchmarks $(ARGS)
+
+chaos: $(LISTING)  ## break real servers and processes, account for every message; ARGS="--form long --seed 1"
+	$(BIN)/python -m tests.chaos $(ARGS)
+
+mutation: $(LISTING)  ## change the core in every way, see that a test notices (an hour or more); ARGS=a file
+	$(BIN)/python -m tests.mutation $(ARGS)
 
 clean:  ## remove what the commands above made
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

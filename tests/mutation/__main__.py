@@ -1,0 +1,87 @@
+"""The mutation run: `python -m tests.mutation`; README.md says what it does."""
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+KEPT = ROOT / ".mutation"
+"""Where results are kept from run to run."""
+
+
+def arguments() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(prog="python -m tests.mutation", description=__doc__)
+    parser.add_argument("modules", nargs="*", help="files of streams/core; all of them by default")
+    parser.add_argument(
+        "--minutes", type=float, default=240, help="end after so long; run again to go on"
+    )
+    parser.add_argument("--jobs", type=int, default=1, help="mutants at a time")
+    parser.add_argument("--recheck", action="store_true", help="judge explained survivors too")
+    parser.add_argument("--fresh", action="store_true", help="forget earlier results")
+    return parser.parse_args()
+
+
+def copy_tree(target: Path) -> None:
+    """Copy the tree, with the folders where `import ackflow` finds them before the installed ones."""
+    ignored = shutil.ignore_patterns("__pycache__")
+    for folder in ("streams", "operators", "sinks", "tests", "examples"):
+        shutil.copytree(ROOT / folder, target / folder, ignore=ignored)
+    shutil.copy(ROOT / "pyproject.toml", target)
+    (target / "ackflow").mkdir()
+    for folder in ("streams", "operators", "sinks"):
+        (target / "ackflow" / folder).symlink_to(target / folder)
+
+
+def main() -> int:
+    """Judge the mutants, print the table, and return 1 for a survivor that nothing explains."""
+    options = arguments()
+    # A process forked from one with a core of its own answers the same each time.
+    os.environ["PYTHONHASHSEED"] = "0"
+    if options.fresh:
+        shutil.rmtree(KEPT, ignore_errors=True)
+    KEPT.mkdir(exist_ok=True)
+    (KEPT / ".gitignore").write_text("*\n", encoding="utf-8")
+    modules = [str(Path(module).resolve().relative_to(ROOT)) for module in options.modules]
+    with tempfile.TemporaryDirectory(prefix="ackflow-mutation-") as folder:
+        copy_tree(Path(folder))
+        os.chdir(folder)
+        return run(options, modules or sorted(map(str, Path("streams/core").glob("*.py"))))
+
+
+def run(options: argparse.Namespace, modules: list[str]) -> int:
+    """Start the processes that judge, and report."""
+    from tests.mutation.mutants import mutants
+    from tests.mutation.results import digest, load, table
+
+    results, tree = KEPT / "results.jsonl", digest(Path())
+    told = {
+        "paths": modules,
+        "jobs": options.jobs,
+        "deadline": time.time() + 60 * options.minutes,
+        "results": str(results),
+        "recheck": options.recheck,
+        "tree": tree,
+    }
+    command = [sys.executable, "-m", "tests.mutation.work"]
+    processes = [
+        subprocess.Popen([*command, json.dumps({**told, "part": part})])
+        for part in range(options.jobs)
+    ]
+    if max(process.wait() for process in processes):
+        return 2
+    lines, unexplained = table([m for path in modules for m in mutants(path)], load(results, tree))
+    print(lines)
+    for mutant in unexplained:
+        print(f"unexplained  {mutant.path}:{mutant.line}  {mutant.name}")
+    return 1 if unexplained else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

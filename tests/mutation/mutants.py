@@ -1,0 +1,125 @@
+"""The mutants of a module: cosmic-ray's, without those that no run of a program can show."""
+
+import ast
+import hashlib
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cosmic_ray.ast import ast_nodes, get_ast
+from cosmic_ray.mutating import mutate_code
+from cosmic_ray.plugins import get_operator, operator_names
+
+from tests.mutation.dropping import DropStatement
+from tests.mutation.noise import noise
+
+HERE = Path(__file__).parent
+SETTINGS: dict[str, Any] = tomllib.loads((HERE / "settings.toml").read_text(encoding="utf-8"))
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One change of one module: `key` names it while the definition it is in is as it is."""
+
+    path: str
+    operator: str
+    line: int
+    name: str
+    """What was changed, in words that outlive other changes of the module: `where: old → new`."""
+    source: str
+    span: tuple[int, int]
+    """The first and the last line of the statement, or of the head of the block, it is in."""
+
+    body: tuple[int, int]
+    """The lines of the definition it is in."""
+
+    @property
+    def key(self) -> str:
+        first, last = self.body
+        text = "\n".join(self.source.splitlines()[first - 1 : last])
+        digest = hashlib.sha256(f"{self.name}\n{text}".encode()).hexdigest()[:20]
+        return f"{self.path}:{digest}"
+
+
+def mutants(path: str) -> list[Mutant]:
+    """Return the mutants of a module, each different program once."""
+    source = Path(path).read_text(encoding="utf-8")
+    tree = ast.parse(source)
+    left_out, spans = noise(tree), statements(tree)
+    found: dict[str, Mutant] = {}
+    nodes = list(ast_nodes(get_ast(source)))
+    for operator_name, operator in operators():
+        positions = [start for node in nodes for start, _ in operator.mutation_positions(node)]
+        for occurrence, (line, column) in enumerate(positions):
+            if any(start <= (line, column) < end for start, end in left_out):
+                continue
+            changed = mutate_code(source, operator, occurrence)
+            if (program := parsed(changed)) is not None and program not in found:
+                span = min((s for s in spans if s[0] <= line <= s[1]), key=lambda s: s[1] - s[0])
+                where, body = definition(tree, line)
+                name = f"{where}: {described(source, changed, line, operator_name)}"
+                found[program] = Mutant(
+                    path, operator_name, line, name, changed, span, body or span
+                )
+    found.pop(ast.dump(tree), None)
+    return sorted(found.values(), key=lambda mutant: mutant.line)
+
+
+def statements(tree: ast.Module) -> list[tuple[int, int]]:
+    """Return the lines of every statement; of one with a body those before the body."""
+    spans = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.stmt | ast.match_case | ast.ExceptHandler):
+            place: Any = node.pattern if isinstance(node, ast.match_case) else node
+            first = min([place.lineno, *(d.lineno for d in getattr(node, "decorator_list", ()))])
+            body = getattr(node, "body", None)
+            last = max(place.lineno, body[0].lineno - 1) if body else place.end_lineno
+            spans.append((first, last))
+    return spans
+
+
+def operators() -> Iterator[tuple[str, Any]]:
+    """Yield the operators that settings.toml asks for."""
+    kept = set(SETTINGS["operators"]["kept"])
+    for kind in ("ReplaceBinaryOperator", "ReplaceComparisonOperator"):
+        for old, others in SETTINGS["replacements"].items():
+            kept |= {f"{kind}_{old}_{new}" for new in others}
+    for full_name in sorted(operator_names()):
+        name = full_name.removeprefix("core/")
+        if name in kept:
+            yield name, get_operator(full_name)()
+    if SETTINGS["operators"]["own"]:
+        yield "DropStatement", DropStatement()
+
+
+def parsed(source: str | None) -> str | None:
+    """Return what makes two sources the same program, or None for what is no program."""
+    try:
+        return None if source is None else ast.dump(ast.parse(source))
+    except SyntaxError:
+        return None
+
+
+def described(source: str, changed: str, line: int, operator: str) -> str:
+    """Say a change by the line before and after."""
+    before, after = (text.splitlines()[line - 1].strip() for text in (source, changed))
+    return f"{before} → {'(gone)' if operator == 'RemoveDecorator' else after}"
+
+
+def definition(tree: ast.Module, line: int) -> tuple[str, tuple[int, int] | None]:
+    """Return the qualified name of the innermost definition around a line, and a function's lines."""
+    around: list[tuple[int, int, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef]] = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            first = min([node.lineno, *(d.lineno for d in node.decorator_list)])
+            last = node.end_lineno or first
+            if first <= line <= last:
+                around.append((first, last, node))
+    if not around:
+        return "module", None
+    around.sort(key=lambda place: place[0])
+    first, last, innermost = around[-1]
+    name = ".".join(node.name for *_, node in around)
+    return name, None if isinstance(innermost, ast.ClassDef) else (first, last)
