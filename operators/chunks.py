@@ -155,13 +155,13 @@ class Chunker:
 
     def _cut_due(self) -> None:
         """Cut what has to go now: each group by its own time, all of them at the end."""
-        reason = "end" if self._pull.ended else self._reason
+        told, self._reason = self._reason, None
+        reason = "end" if self._pull.ended else told
         for key, group in list(self._groups.items()):
             due = reason or self._timed_out(group)
             if due is None:
                 return
             self._cut(key, len(group.values), due)
-        self._reason = None
 
     def _timed_out(self, group: Group) -> str | None:
         return "timeout" if group.deadline is not None and now() >= group.deadline else None
@@ -173,7 +173,6 @@ class Chunker:
         if group.values:
             self._groups[key] = group
             self._start_clock(group)
-        self._reason = None
         flushes = self._session.summary.flushes
         flushes[reason] = flushes.get(reason, 0) + 1
 

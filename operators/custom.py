@@ -94,11 +94,7 @@ def operator(
         check_count("op.operator(holds)", holds, 0, "leave it out where it is not known")
 
     def decorate(function: Function[A, P, B]) -> Callable[P, Operator[A, B]]:
-        if not inspect.isasyncgenfunction(function):
-            raise TypeError(
-                f"@op.operator: must be an async generator function, got {shown(function)}; "
-                "op.map(f) and op.flat_map(f) make operators of others"
-            )
+        _check_generator(function)
 
         @wraps(function)
         def make(*args: P.args, **options: P.kwargs) -> Operator[A, B]:
@@ -111,3 +107,11 @@ def operator(
         return make
 
     return decorate
+
+
+def _check_generator(function: object) -> None:
+    if not inspect.isasyncgenfunction(function):
+        raise TypeError(
+            f"@op.operator: must be an async generator function, got {shown(function)}; "
+            "op.map(f) and op.flat_map(f) make operators of others"
+        )

@@ -121,7 +121,7 @@ def explained(call: str, error: BaseException, executor: Executor) -> Exception:
     """Return what a call raised as an error of its message alone; say what pickling asks for."""
     if not isinstance(error, Exception) or isinstance(error, StopIteration):
         return RuntimeError(f"{call} raised {describe(error)}")
-    text = f"{type(error).__name__} {error}"
+    text = describe(error)
     pickled = any(sign in text for sign in SIGNS_OF_PICKLING)
     if pickled and type(executor) is not ThreadPoolExecutor:
         error.add_note(PICKLED)

@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any
 
 from ackflow.operators.windows import CountWindows
-from ackflow.streams.core import SKIPPED, Context, Pairing, Run, Stage, settle
+from ackflow.streams.core import SKIPPED, Context, Pairing, Run, Shape, Stage, settle
 
 
 class Pairwise(Stage):
@@ -14,6 +14,9 @@ class Pairwise(Stage):
     count = 2
     step = 1
     holds = 2
+
+    def shape(self, before: Shape) -> Shape:
+        return (*before, 2)
 
     def places(self, before: int) -> int:
         return 0
@@ -47,5 +50,6 @@ def pairwise() -> Pairing:
     Acks: joins and splits: a message is settled when both pairs that it is in are, with the worst
     outcome, the last one when no more can come. A single value, in no pair, is settled as skipped.
     What comes again after a failure or a lost connection is paired with what came before it then.
+    Raises ValueError, where it is composed, for a source with a prefetch below 2.
     """
     return Pairing(Pairwise())

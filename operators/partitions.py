@@ -72,9 +72,6 @@ class Partitions:
     def _accept(self, run: Any) -> None:
         if run is END:
             return
-        if run.error is not None:
-            self.session.failed(run.tokens, run.error, repr(self.stage), run.values[0])
-            return
         self._inside += len(run)
         for (key, value), token in zip(run.values, run.tokens, strict=True):
             self._arrived.append((key, Turn(value, token, self.session)))

@@ -1,5 +1,6 @@
 """window: values joined by what they have in common: a time, a session, their number."""
 
+from abc import abstractmethod
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any, overload
 
@@ -27,8 +28,6 @@ class Window(Stage):
     """Joins the values of a window into a list."""
 
     name = "window"
-    overlaps = False
-    """Whether a value may be in several windows."""
 
     def __init__(self, most: int, settings: dict[str, Any]) -> None:
         self.holds = self._most = most
@@ -42,7 +41,7 @@ class Window(Stage):
         return (*before, self._most)
 
     def places(self, before: int) -> int:
-        return 1 if self.overlaps else before + 1
+        return before + 1
 
 
 class ByTime(Window):
@@ -53,9 +52,9 @@ class ByTime(Window):
         self.max_items = max_items
         self.keeps = keeps
 
+    @abstractmethod
     def plan(self) -> Any:
         """Return what says when windows begin and end, for one run."""
-        raise NotImplementedError
 
     def runs(self, context: Context, *inputs: AsyncIterator[Run[Any]]) -> AsyncGenerator[Run[Any]]:
         return TimeWindows(self, context, inputs[0]).runs()
@@ -68,7 +67,6 @@ class Periodic(ByTime):
         self._every = float(every)
         self._span = self._every if span is None else float(span)
         super().__init__(max_items, self._span, every=every, span=span)
-        self.overlaps = self._span > self._every
 
     def plan(self) -> Grid:
         return Grid(self._every, self._span)
@@ -93,7 +91,6 @@ class ByCount(Window):
         super().__init__(count, {"count": count, "step": step})
         self.count = count
         self.step = count if step is None else step
-        self.overlaps = self.step < count
 
     def runs(self, context: Context, *inputs: AsyncIterator[Run[Any]]) -> AsyncGenerator[Run[Any]]:
         return CountWindows(self, context, inputs[0]).runs()
@@ -139,7 +136,8 @@ def window(
     may stay away for long, `op.chunk(count, timeout=…)` does not wait for them.
     Acks: joins: every member keeps its own delivery, and a sink may settle them one by one. What is in
     several windows is settled when all of them are, with the worst outcome; what falls between two is
-    settled as skipped. A value that failed before fails here: a `catch` further down doesn't reach it.
+    settled as skipped. What comes again after a failure or a lost connection counts as every other
+    value. One that failed before fails here: a `catch` further down doesn't reach it.
     `every`, `span`, `gap`, `longest`: seconds above 0, on a queue within what its consumer timeout
     leaves; `longest` is ten times `gap` where it is None. `count`, `step`: values, 1 and up.
     `max_items`: values that are kept at most, to be given with `every` and `gap`; once there are so many

@@ -55,7 +55,7 @@ class Windows(Keeper):
 
     @abstractmethod
     def finish(self) -> None:
-        """Let go of everything: nothing more comes, or it begins anew."""
+        """Let go of everything: nothing more comes, unless something is tried again."""
 
     def close_due(self) -> None:
         """Hand on what has ended by now."""
@@ -203,7 +203,6 @@ class TimeWindows(Windows):
     def finish(self) -> None:
         self._close(now())
         self._let_go("end")
-        self._plan = self.stage.plan()
 
     def due(self) -> float | None:
         return self._plan.end if self.values else None
@@ -235,7 +234,6 @@ class CountWindows(Windows):
 
     def finish(self) -> None:
         """Hand on a last, shorter window where it holds what was in none before."""
-        self._skip = 0
         if len(self.splits) < len(self.values):
             self.hand_on(len(self.values), "end")
         self.leave(len(self.values))

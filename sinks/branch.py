@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar, cast
 
 from ackflow.streams.core import (
     GIVEN_BACK,
@@ -31,6 +31,22 @@ Way: TypeAlias = Callable[[Stream[A]], Pipeline[R]]
 """What a branch is: a sink, or operators and the sink they end in."""
 
 
+class Committed:
+    """A session as a branch sees it: what is in one branch is to be finished in all.
+
+    In a drain others give back what they have not begun with. Here that would bring a message again
+    that another branch has written.
+    """
+
+    draining = False
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._session, name)
+
+
 class Branch:
     """Writes at its own pace, and tries again by itself what failed in it."""
 
@@ -48,7 +64,8 @@ class Branch:
         self._lane = self._open_lane()
         pipeline = self._lane.end_piece
         self._name = pipeline.sink.name
-        self.writer = pipeline.sink.writer(session, pipeline.stream.places)
+        self._committed = cast(Session, Committed(session))
+        self.writer = pipeline.sink.writer(self._committed, pipeline.stream.places)
         self._task: asyncio.Task[None] | None = None
 
     def _open_lane(self) -> Lane[Pipeline[Any]]:
@@ -83,7 +100,7 @@ class Branch:
     async def _write(self, lane: Lane[Pipeline[Any]]) -> None:
         """Write what the lane hands out until it ends."""
         pipeline = lane.end_piece
-        runs = pipeline.stream.attach(self._session, (pipeline.sink,))
+        runs = pipeline.stream.attach(self._committed, (pipeline.sink,))
         try:
             async for run in runs:
                 await self.writer.put(run)

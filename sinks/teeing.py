@@ -7,6 +7,7 @@ from typing import Any, TypeVar, overload
 from ackflow.sinks.branch import Branch, Way
 from ackflow.sinks.several import a_sink, close_all
 from ackflow.streams.core import (
+    GIVEN_BACK,
     Ending,
     Lane,
     Parted,
@@ -21,6 +22,8 @@ from ackflow.streams.core import (
     check_count,
     exponential,
     fork,
+    lane_demand,
+    settle,
     shown,
 )
 
@@ -50,12 +53,11 @@ class Tee(Sink[Any, Any]):
     @property
     def holds(self) -> int:
         """A message is in all branches at once, so the largest counts, and a run on its way."""
-        return 2 * max((lane.demand.sum for lane in self._lanes), default=1)
+        return 2 * max((lane_demand(lane).sum for lane in self._lanes), default=1)
 
     def writer(self, session: Session, places: int) -> Any:
-        return TeeWriter(
-            session, [Branch(session, way, places, self.attempts, self.wait) for way in self.ways]
-        )
+        branches = [Branch(session, way, places, self.attempts, self.wait) for way in self.ways]
+        return TeeWriter(session, branches, chunks=bool(places) or self.chunks)
 
     def __repr__(self) -> str:
         return f"tee({', '.join(map(repr, self.ways))})"
@@ -64,8 +66,10 @@ class Tee(Sink[Any, Any]):
 class TeeWriter:
     """Forks every message into one per branch."""
 
-    def __init__(self, session: Session, branches: Sequence[Branch]) -> None:
+    def __init__(self, session: Session, branches: Sequence[Branch], chunks: bool) -> None:
+        """`chunks`: elements are chunks, which a drain has flushed to be written."""
         self._session = session
+        self._chunks = chunks
         self._branches = branches
 
     async def open(self) -> None:
@@ -77,6 +81,9 @@ class TeeWriter:
         """Hand a run to every branch; the slowest sets the pace."""
         if run.error is not None:
             self._session.failed(run.tokens, run.error, "tee", run.values[0])
+            return
+        if self._session.draining and not self._chunks:
+            settle(run.tokens, GIVEN_BACK)
             return
         forks = [fork(token, len(self._branches), self._parted) for token in run.tokens]
         for index, branch in enumerate(self._branches):

@@ -9,6 +9,9 @@ from collections.abc import Iterator
 PIECE_BYTES = 256 * 1024
 """The most that one piece of decompressed text takes, however well a block is compressed."""
 
+SLICE_BYTES = 16 * 1024
+"""The most compressed data that is looked at at a time."""
+
 GZIP_MAGIC = b"\x1f\x8b\x08"
 """How a gzip body begins (RFC 1952); no text does: two of the three are control characters."""
 
@@ -39,6 +42,11 @@ class Gunzip(Inflater):
 
     def feed(self, block: bytes) -> Iterator[bytes]:
         """Hand out what the members hold."""
+        # In slices: what follows a member is copied, and a block can hold thousands of empty ones.
+        for start in range(0, len(block), SLICE_BYTES):
+            yield from self._members(block[start : start + SLICE_BYTES])
+
+    def _members(self, block: bytes) -> Iterator[bytes]:
         while block:
             if self._member is None:
                 block = block.lstrip(b"\0")

@@ -6,10 +6,21 @@ import codecs
 from collections.abc import Iterator, Sequence
 
 from ackflow.streams.core import SourceError
-from ackflow.streams.inflate import Deflate, Gunzip, GunzipIfGzip, InflateError, Inflater
+from ackflow.streams.inflate import (
+    PIECE_BYTES,
+    Deflate,
+    Gunzip,
+    GunzipIfGzip,
+    InflateError,
+    Inflater,
+)
 
 MAX_LINE_BYTES = 1024 * 1024
 """The longest line by default; a longer one is more often a body without newlines."""
+
+MOST_INFLATION = 2_100
+"""Bytes that one byte may become, counted at every layer: deflate makes 1,032 of one at most, and what
+was not compressed a second time is counted once more on its way through the second layer."""
 
 CODINGS: dict[str, type[Inflater]] = {"gzip": Gunzip, "x-gzip": Gunzip, "deflate": Deflate}
 """HTTP's content codings, and what undoes them."""
@@ -29,6 +40,9 @@ class LineReader:
     beginning is dropped, and a body that begins as gzip does is decompressed. Every line before
     a bad one is handed out first; then *SourceError* names *where* and the line.
 
+    What decompresses to more than *MOST_INFLATION* allows, or to more than *max_body_bytes*, is given
+    up: no one layer of deflate can do the former, several on top of each other can.
+
     *codings* are those of HTTP's Content-Encoding, in the order in which they are to be undone.
     """
 
@@ -38,6 +52,7 @@ class LineReader:
         *,
         encoding: str = "utf-8",
         max_line_bytes: int = MAX_LINE_BYTES,
+        max_body_bytes: int | None = None,
         codings: Sequence[str] = (),
     ) -> None:
         self.line = 0
@@ -45,6 +60,8 @@ class LineReader:
         self._where = where
         self._encoding = encoding
         self._limit = max_line_bytes
+        self._most = max_body_bytes
+        self._received = self._inflated = self._length = 0
         self._inflaters = [*(CODINGS[coding]() for coding in codings), GunzipIfGzip()]
         self._decoder = codecs.getincrementaldecoder(encoding)("strict")
         self._open: list[str] = []  # the parts of the line that has not ended yet
@@ -53,6 +70,7 @@ class LineReader:
 
     def feed(self, block: bytes) -> Iterator[list[str]]:
         """Hand out the lines that *block* completes, as runs of at least one."""
+        self._received += len(block)
         yield from self._inflate(block, 0)
 
     def end(self) -> Iterator[list[str]]:
@@ -73,13 +91,23 @@ class LineReader:
 
     def _inflate(self, block: bytes, depth: int) -> Iterator[list[str]]:
         if depth == len(self._inflaters):
-            yield from self._split(block)
+            yield from self._split(self._up_to_limit(block))
+            if self._most is not None and self._length > self._most:
+                raise self._long_body()
             return
         try:
             for piece in self._inflaters[depth].feed(block):
+                self._inflated += len(piece)
+                if self._inflated > MOST_INFLATION * self._received + PIECE_BYTES:
+                    raise self._bomb()
                 yield from self._inflate(piece, depth + 1)
         except InflateError as error:
             raise self.error(str(error)) from None
+
+    def _up_to_limit(self, block: bytes) -> bytes:
+        """Count the bytes of the body; return those that are within its limit."""
+        before, self._length = self._length, self._length + len(block)
+        return block if self._most is None else block[: max(0, self._most - before)]
 
     def _split(self, data: bytes, *, final: bool = False) -> Iterator[list[str]]:
         problem = None
@@ -136,6 +164,18 @@ class LineReader:
             "is this text, with newlines? A larger max_line_bytes lets it pass."
         )
 
+    def _long_body(self) -> SourceError:
+        return self.error(
+            f"the body is longer than max_body_bytes={self._most:,}; a larger one lets it pass, "
+            "None any"
+        )
+
+    def _bomb(self) -> SourceError:
+        return self.error(
+            f"{self._received:,} bytes hold more than {self._inflated:,} bytes of data, compressed "
+            "several times over: a decompression bomb? Undo one layer by other means first"
+        )
+
     def _undecodable(self, error: UnicodeError) -> str:
         if not isinstance(error, UnicodeDecodeError):
             return f"not {self._encoding} ({error}); encoding= names another"
@@ -161,3 +201,9 @@ def check_max_line_bytes(call: str, max_line_bytes: int) -> None:
     """Refuse a limit that no line can keep, where it is written."""
     if max_line_bytes < 1:
         raise ValueError(f"{call}: max_line_bytes must be at least 1, got {max_line_bytes}")
+
+
+def check_max_body_bytes(call: str, max_body_bytes: int | None) -> None:
+    """Refuse a limit that no body can keep, where it is written."""
+    if max_body_bytes is not None and max_body_bytes < 1:
+        raise ValueError(f"{call}: max_body_bytes must be at least 1 or None, got {max_body_bytes}")

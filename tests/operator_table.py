@@ -22,7 +22,9 @@ def operators() -> Iterator[tuple[str, Any]]:
 
 def call(name: str, function: Any) -> str:
     """Write a call of an operator with its settings and their defaults."""
-    parameters = [p for p in inspect.signature(function).parameters.values() if p.name != "misplaced"]
+    parameters = [
+        p for p in inspect.signature(function).parameters.values() if p.name != "misplaced"
+    ]
     settings = [_setting(p) for p in parameters]
     by_name = [p.kind is p.KEYWORD_ONLY for p in parameters]
     starred = any(p.kind is p.VAR_POSITIONAL for p in parameters)

@@ -44,6 +44,7 @@ def bulk(
     basic_auth: tuple[str, str] | None = None,
     bearer_auth: str | None = None,
     ca_certs: str | None = None,
+    certificate: str | tuple[str, str] | None = None,
     verify_certs: bool = True,
 ) -> BulkSink:
     """Write chunks of documents to Elasticsearch with its bulk API, each settled by its own result.
@@ -106,6 +107,7 @@ def bulk(
         basic_auth: user and password, which may also stand in the URL.
         bearer_auth: a token.
         ca_certs: a file or folder with the certificates to trust.
+        certificate: a file with a certificate of one's own and its key, or a file of each.
         verify_certs: False trusts anybody.
 
     Raises:
@@ -121,6 +123,7 @@ def bulk(
         basic_auth=basic_auth,
         bearer_auth=bearer_auth,
         ca_certs=ca_certs,
+        certificate=certificate,
         verify_certs=verify_certs,
         request_timeout=request_timeout,
     )

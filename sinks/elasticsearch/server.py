@@ -77,8 +77,11 @@ class Server:
             self.halt(f"{self.name} answered {answer.status} {answer.cause}")
 
     def halt(self, reason: str) -> NoReturn:
-        """Raise the outage."""
-        raise Unavailable(" ".join(reason.split()))
+        """Raise the outage, without the control characters that an answer may have in it."""
+        words = " ".join(reason.split())
+        raise Unavailable(
+            "".join(one if one.isprintable() else f"\\x{ord(one):02x}" for one in words)
+        )
 
     async def ensure(self, index: str, body: Mapping[str, Any]) -> None:
         """Create an index unless it is there."""
@@ -131,7 +134,8 @@ class Server:
                 method, path, params=parameters, headers=headers, body=body
             )
         except ApiError as error:  # also UnsupportedProductError, of answers with 2xx
-            return _answer(error.meta, error.body)
+            body = error.body
+            return _answer(error.meta, self._connection.hide(body) if type(body) is bytes else body)
         except SerializationError as error:  # only a client not made by us reads answers itself
             return Answer(200, raw=str(error).encode(), product=False)
         except TransportError as error:
@@ -142,14 +146,31 @@ class Server:
         from aiohttp import ClientConnectorError, ConnectionTimeoutError
         from elastic_transport import ConnectionTimeout, TlsError
 
+        from ackflow.sinks.elasticsearch.client import RedirectedError
+
         # The transport empties error.errors when it gives up; what happened is the context.
         beneath = error.__context__
         reason = str(beneath or "") or str(error.message)
         if isinstance(error, TlsError):
+            return Unavailable(f"{self.name} can't be trusted: {reason}; {_way_out(beneath)}")
+        if isinstance(beneath, RedirectedError):
             return Unavailable(f"{self.name}: {reason}")
         if isinstance(beneath, ClientConnectorError | ConnectionTimeoutError):
             return Unavailable(f"{self.name} is not there: {reason}")
         return NoAnswerError(reason, timeout=isinstance(error, ConnectionTimeout))
+
+
+def _way_out(beneath: BaseException | None) -> str:
+    """Say what can be done about TLS, by what OpenSSL holds against it (X509_V_ERR_…)."""
+    failure = getattr(beneath, "certificate_error", beneath)
+    match getattr(failure, "verify_code", None):
+        case None:
+            return "is certificate= asked for, or no https:// spoken there?"
+        case 9 | 10:
+            return "the clock or the certificate has to be put right"
+        case 62 | 64:
+            return "the URL must name a host that the certificate is for"
+    return "ca_certs= names the authority to trust"
 
 
 def _answer(meta: Any, body: Any) -> Answer:

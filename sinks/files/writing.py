@@ -25,9 +25,10 @@ def lines(
     bytes are written as they are. `streams.files.lines` reads the same values back.
 
     Acks: a value is accepted when its line is in the file, with `durable` on disk. A value that is
-    no line fails alone, for good: not str or bytes, with LF in it or CR at its end, or not in the
-    encoding. A full or failing disk halts the pipeline until writing works again; half a line
-    is taken back. A message that comes twice gives two lines.
+    no line fails alone, for good: not str or bytes, with LF in it or CR at its end, not in the
+    encoding, or bytes that end within a character of UTF-16 or UTF-32. A full or failing disk halts
+    the pipeline until writing works again; half a line is taken back. A message that comes twice
+    gives two lines.
 
     Args:
         path: of the file; its folder must be there. Nobody else should write to it meanwhile.
@@ -111,7 +112,9 @@ class Lines(Sink[str | bytes, Summary]):
                 torn = "\n" in value or value.endswith("\r")
                 data = value.encode(self._encoding)
             case bytes():
+                # A part of a character would shift all lines that follow, in UTF-16 and UTF-32.
                 torn = self._end in value or value.endswith(self._return)
+                torn = torn or len(value) % len(self._end) > 0
                 data = value
             case _:
                 raise TypeError(f"a line must be str or bytes, got {type(value).__name__}")

@@ -4,6 +4,7 @@ from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
 from ackflow.sinks.sqlite.table import Table
+from ackflow.streams.core import shown
 
 Row = Mapping[str, Any]
 
@@ -35,7 +36,7 @@ def fault(row: Row, table: Table, columns: Container[str]) -> Exception | None:
     for name in row:
         if name not in columns:
             return ValueError(
-                f"table {table.name!r} has no column {name!r}; "
+                f"table {table.name!r} has no column {shown(name)}; "
                 "columns= names all of them when the table is created"
             )
     return None

@@ -5,6 +5,10 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
+
+MOST_COLUMNS = 1999
+"""Columns that a table can have, one for rowid left out: https://www.sqlite.org/limits.html"""
 
 _TYPE = re.compile(r"[A-Za-z][A-Za-z0-9_ ]*(\(\s*\d+\s*(,\s*\d+\s*)?\))?")
 
@@ -62,15 +66,27 @@ class Table:
     def columns_of(self, rows: Iterable[Mapping[str, object]]) -> list[str]:
         """Return the columns that hold these rows: the key, the searched ones, then theirs.
 
-        SQLite takes "Word" and "word" for one column; the first of them makes it.
+        SQLite takes "Word" and "word" for one column; the first of them makes it. Where all of them
+        are more than a table can have, those of the rows with the most are left out.
         """
-        found: dict[str, str] = {}
-        for names in (self.key, self.full_text, *rows):
-            for name in filter(can_be_named, names):
-                found.setdefault(name.lower(), name)
+        rows = list(rows)
+        found = self._united(rows)
+        if len(found) > MOST_COLUMNS:
+            found = self._united(sorted(rows, key=len), MOST_COLUMNS)
         if self.full_text:
             found.pop("rowid", None)  # the table has one of its own
         return list(found.values())
+
+    def _united(self, rows: Iterable[Mapping[str, object]], most: float = inf) -> dict[str, str]:
+        """Return the columns of rows by what tells them apart, without rows that make it too many."""
+        found: dict[str, str] = {}
+        for names in (self.key, self.full_text, *rows):
+            more = dict(found)
+            for name in filter(can_be_named, names):
+                more.setdefault(name.lower(), name)
+            if len(more) <= most:
+                found = more
+        return found
 
     def creation(self, columns: Mapping[str, str]) -> list[str]:
         """Return what creates the table with these columns (name: type), and its index.

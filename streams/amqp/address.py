@@ -1,8 +1,9 @@
 """Address: where a broker is and as whom to go there; a password never shows in a text."""
 
+from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qsl, quote, quote_plus, unquote, urlsplit
 
 PORTS = {"amqp": 5672, "amqps": 5671}
 OPTIONS = ("cacertfile", "cafile", "certfile", "heartbeat", "keyfile", "name")
@@ -53,17 +54,17 @@ class Address:
         if not isinstance(url, str):
             raise TypeError(f"url must be a text or a list of them, got {type(url).__name__}")
         try:
-            parts = urlsplit(url)
-            address = cls._of(parts)
-        except ValueError as error:
-            known = isinstance(error, _BadURLError)
-            reason = str(error) if known else "it can't be taken apart"
-            # `from None`: urllib quotes pieces of the URL, which may be pieces of the password.
-            raise ValueError(
-                f"url must look like amqp://user:password@host:5672/vhost, got {redacted(url)!r}: "
-                f"{reason}; / ? # @ : % inside a name or password are written %2F %3F %23 %40 %3A %25"
-            ) from None
-        return address if vhost is None else replace(address, vhost=vhost)
+            address = cls._of(urlsplit(url))
+            return address if vhost is None else replace(address, vhost=vhost)
+        except _BadURLError as error:
+            reason = str(error)
+        except ValueError:
+            # Not raised from here: urllib quotes pieces of the URL, which may be of the password.
+            reason = "it can't be taken apart"
+        raise ValueError(
+            f"url must look like amqp://user:password@host:5672/vhost, got {redacted(url)!r}: "
+            f"{reason}; / ? # @ : % inside a name or password are written %2F %3F %23 %40 %3A %25"
+        )
 
     @classmethod
     def _of(cls, parts: SplitResult) -> "Address":
@@ -87,6 +88,14 @@ class Address:
         """Return the URL's option of the first of these names that it has."""
         given = dict(self.options)
         return next((given[name] for name in names if name in given), None)
+
+    def hide(self, text: str) -> str:
+        """Return a text of somebody else's without the password, in whatever way it is written."""
+        plain = self.password
+        account = b64encode(f"\0{self.user}\0{plain}".encode()).decode()
+        for secret in (account, quote(plain, safe=""), quote_plus(plain), quote(plain), plain):
+            text = text.replace(secret, "***") if secret else text
+        return text
 
     def __str__(self) -> str:
         scheme = "amqps" if self.tls else "amqp"

@@ -20,6 +20,10 @@ UNREADABLE = "x-ackflow-unreadable-properties"
 """The header that carries properties which can't be decoded, as the bytes they are."""
 LONGEST_KEPT = 65_536
 """Bytes of them that are kept: they have to fit into a frame, with the headers of a dead letter."""
+DEEPEST = 100
+"""Tables and lists within each other in headers: what can just be read could not be written again."""
+SURELY_FLAT = 5 * DEEPEST
+"""Bytes of a frame that are too few for more of them, each of which takes five."""
 
 _HEAD = struct.Struct(">BHI")
 _FIXED = struct.Struct(">HHQ")
@@ -31,11 +35,11 @@ _DELIVER = struct.pack(">HH", 60, 60)
 class Unreadable(ContentHeader):
     """The header of a message whose properties can't be decoded: its body can still be read."""
 
-    def __init__(self, payload: bytes, error: Exception) -> None:
+    def __init__(self, payload: bytes, error: BaseException) -> None:
         self.class_id, weight, size = _FIXED.unpack_from(payload)
         kept = payload[_FIXED.size :][:LONGEST_KEPT]
         super().__init__(weight, size, Basic.Properties(headers={UNREADABLE: bytearray(kept)}))
-        self.error = error
+        self.error = error.__cause__ or error
 
 
 class Connection(connection.Connection):
@@ -44,7 +48,7 @@ class Connection(connection.Connection):
     # The same mangled name as in the class above: its `connect` starts this one.
     async def __reader(self, frame_receiver: connection.FrameReceiver) -> None:
         frames = Frames(frame_receiver.reader, self.connection_tune.frame_max or 0)
-        await super().__reader(frames)  # type: ignore[misc]
+        await super().__reader(frames)
 
 
 class Frames(connection.FrameReceiver):
@@ -61,7 +65,10 @@ class Frames(connection.FrameReceiver):
             raise StopAsyncIteration
         data = await self._read()
         try:
-            return pamqp.frame.unmarshal(data)
+            found = pamqp.frame.unmarshal(data)
+            if len(data) > SURELY_FLAT and data[0] == FRAME_HEADER:
+                _check_depth(found[2])
+            return found
         except Exception as error:  # RecursionError for headers within headers, among others
             kind, channel, _ = _HEAD.unpack_from(data)
             frame = _mended(kind, data[_HEAD.size : -1], error)
@@ -85,6 +92,17 @@ class Frames(connection.FrameReceiver):
             ) from error
         except OSError as error:
             raise AMQPConnectionError(f"the connection was lost: {error!r}") from error
+
+
+def _check_depth(header: Any) -> None:
+    """Raise ValueError where headers nest too deep."""
+    level: list[Any] = [header.properties.headers or {}]
+    for _ in range(DEEPEST):
+        entries = (each.values() if isinstance(each, dict) else each for each in level)
+        level = [one for some in entries for one in some if isinstance(one, dict | list)]
+        if not level:
+            return
+    raise ValueError(f"tables and lists are nested more than {DEEPEST} deep in headers")
 
 
 def _mended(kind: int, payload: bytes, error: Exception) -> Any:

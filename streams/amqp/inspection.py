@@ -7,7 +7,7 @@ from ackflow.streams.core import Reject, describe
 
 
 class Inspection:
-    """Refuses bodies that are too large, and messages that can't be read or seem to kill their readers."""
+    """Refuses bodies that are too large, headers that can't be read, and what seems to kill readers."""
 
     def __init__(self, max_body_bytes: int, deliveries: int) -> None:
         self._max_body_bytes = max_body_bytes
@@ -19,8 +19,8 @@ class Inspection:
         for position, raw in enumerate(raws):
             if len(raw.body) > self._max_body_bytes:
                 refused[position] = self._too_large(len(raw.body))
-            elif hasattr(raw.header, "error"):
-                refused[position] = self._unreadable(raw.header.error)
+            elif (error := getattr(raw.header, "error", None)) is not None:
+                refused[position] = self._unreadable(error)
             elif raw.delivery.redelivered and delivery_count(raw) >= self._deliveries:  # type: ignore[union-attr]
                 refused[position] = self._too_often(delivery_count(raw))
         return refused

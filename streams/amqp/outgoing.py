@@ -3,6 +3,7 @@
 import math
 import struct
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -17,6 +18,11 @@ ROUTING_HEADERS = ("CC", "BCC")
 """Headers that RabbitMQ routes by: https://www.rabbitmq.com/docs/sender-selected"""
 COUNTS = (DELIVERY_COUNT, "x-acquired-count")
 """Headers in which a queue counts; a copy in another queue begins anew."""
+OURS = "x-ackflow-"
+"""How the headers of dead letters begin that say what became of the message."""
+DROPPED = "x-ackflow-dropped-headers"
+MOST_NAMED = 20
+"""Dropped headers that are named."""
 LONGEST_EXPIRATION = 4_294_967.295
 """Seconds: RabbitMQ refuses an expiration of more than 32 bits of milliseconds."""
 
@@ -95,6 +101,32 @@ def of_delivery(delivery: Delivery, user: str) -> tuple[dict[str, Any], dict[str
     dropped = {*ROUTING_HEADERS, *COUNTS}
     headers = {name: value for name, value in delivery.headers.items() if name not in dropped}
     return kept, headers
+
+
+def is_dead_letter(value: object) -> bool:
+    """Say whether a value is a delivery on its way to where failed messages go."""
+    return isinstance(value, Delivery) and f"{OURS}error" in value.headers
+
+
+def shortened(letter: Delivery, excess: int) -> Delivery:
+    """Return a dead letter without its largest headers, `excess` bytes of them, named in one of ours.
+
+    Headers have to fit into one frame, and those that say what went wrong come on top of what the
+    publisher made full. A letter that can't be sent would be kept for ever.
+    """
+    sizes = {
+        name: len(table.encode({name: value}))
+        for name, value in letter.headers.items()
+        if not name.startswith(OURS)
+    }
+    excess += MOST_NAMED * (table.LONGEST_NAME + 5) + len(DROPPED)
+    kept, dropped = dict(letter.headers), []
+    for name in sorted(sizes, key=lambda name: -sizes[name]):
+        if excess > 0:
+            del kept[name]
+            dropped.append(name)
+            excess -= sizes[name] - 4
+    return replace(letter, headers={**kept, DROPPED: dropped[:MOST_NAMED]})
 
 
 def _milliseconds(expiration: float | timedelta) -> str:

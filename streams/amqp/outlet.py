@@ -38,10 +38,10 @@ class Outlet:
         self._room: asyncio.Future[None] | None = None
         channel.closing.add_done_callback(self._ended)
 
-    def fits(self, outgoing: Outgoing) -> bool:
-        """Say whether its headers fit into one frame; they can't be split, as bodies are."""
+    def excess(self, outgoing: Outgoing) -> int:
+        """Return by how many bytes its headers exceed a frame; they can't be split, as bodies are."""
         tune = self.link.connection.connection_tune
-        return outgoing.properties.size + FRAME <= (tune.frame_max or 2**32)
+        return outgoing.properties.size + FRAME - (tune.frame_max or 2**32)
 
     def namesake(self, outgoing: Outgoing) -> "asyncio.Task[Any] | None":
         """Return the unconfirmed message with the same message_id.

@@ -6,7 +6,7 @@ from typing import Any
 
 from ackflow.streams.amqp import connections, refusals
 from ackflow.streams.amqp.connections import ANSWER_WITHIN
-from ackflow.streams.amqp.outgoing import Outgoing
+from ackflow.streams.amqp.outgoing import Outgoing, is_dead_letter, shortened
 from ackflow.streams.amqp.outlet import Outlet, PublishRefused
 from ackflow.streams.amqp.server import Server
 from ackflow.streams.core import Message, Reject, SourceError, Unavailable
@@ -109,7 +109,7 @@ class Publisher:
             message.requeue()  # it comes again by itself; this reaches nobody
             return
         try:
-            outgoing = self._fitting(outlet, encode(message.value))
+            outgoing = self._fitting(outlet, message.value, encode)
         except Exception as error:
             message.fail(error)
             return
@@ -132,8 +132,13 @@ class Publisher:
             else:
                 return
 
-    def _fitting(self, outlet: Outlet, outgoing: Outgoing) -> Outgoing:
-        if outlet.fits(outgoing):
+    def _fitting(self, outlet: Outlet, value: Any, encode: Encode) -> Outgoing:
+        outgoing = encode(value)
+        excess = outlet.excess(outgoing)
+        if excess > 0 and is_dead_letter(value):
+            outgoing = encode(shortened(value, excess))
+            excess = outlet.excess(outgoing)
+        if excess <= 0:
             return outgoing
         size = outgoing.properties.size
         raise Reject(f"{size:,} bytes of headers don't fit into a frame, and can't be split")

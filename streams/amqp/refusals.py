@@ -32,7 +32,7 @@ def connecting(error: Exception, address: "Address") -> SourceError:
         case aiormq.exceptions.ProbableAuthenticationError():
             return Refused(
                 f"{address}: the broker refuses user {address.user!r}: wrong user name or password "
-                f"({error})"
+                f"({address.hide(str(error))})"
             )
         case aiormq.exceptions.InvalidFrameError() if "Connection.Close " in str(error):
             # aiormq drops the text of this answer; OpenOk is the only other one it can get here.
@@ -53,13 +53,20 @@ def connecting(error: Exception, address: "Address") -> SourceError:
 def _tls(error: BaseException) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return (
-            f"TLS refused, the broker's certificate can't be trusted: {error.verify_message}; "
-            "ca_file= names the authority to trust"
+            "TLS refused, the broker's certificate can't be trusted: "
+            f"{error.verify_message.rstrip('.')}; {_TRUST.get(error.verify_code, _AUTHORITY)}"
         )
     reason = getattr(error, "reason", None) or str(error)
     if reason == "WRONG_VERSION_NUMBER":
         return "TLS refused: whatever listens on this port does not speak TLS; amqp:// does without"
     return f"TLS refused: {reason}"
+
+
+_AUTHORITY = "ca_file= names the authority to trust"
+_EXPIRED = "the clock or the certificate has to be put right"
+_OTHER_HOST = "url must name a host that the certificate is for"
+_TRUST = {9: _EXPIRED, 10: _EXPIRED, 62: _OTHER_HOST, 64: _OTHER_HOST}
+"""What makes a certificate trusted, by what OpenSSL holds against it (X509_V_ERR_…)."""
 
 
 def _network(error: BaseException, address: "Address") -> str:
@@ -69,9 +76,9 @@ def _network(error: BaseException, address: "Address") -> str:
         case ConnectionRefusedError():
             return f"nothing listens on port {address.port} of host {address.host!r}"
         case ConnectionResetError() | EOFError():
-            return "the connection was closed before the broker greeted; does the port expect TLS?"
-    text = describe(error)
-    return text.replace(address.password, "***") if address.password else text
+            asks = "ask for a client certificate (certificate=)" if address.tls else "expect TLS"
+            return f"the connection was closed before the broker greeted; does the port {asks}?"
+    return address.hide(describe(error))
 
 
 @contextmanager

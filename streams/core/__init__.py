@@ -34,7 +34,7 @@ from ackflow.streams.core.feed import Feed
 from ackflow.streams.core.fused import Interrupted
 from ackflow.streams.core.inlet import Inlet
 from ackflow.streams.core.iterables import from_iterable, from_queue, of
-from ackflow.streams.core.lane import Lane, Parted
+from ackflow.streams.core.lane import Lane, Parted, lane_demand
 from ackflow.streams.core.ledger import Frame, Ledger, Verb
 from ackflow.streams.core.message import Message
 from ackflow.streams.core.operator import Composable, Ending, Operator, OperatorLike
@@ -186,6 +186,7 @@ __all__ = [
     "function_name",
     "is_awaitable",
     "label",
+    "lane_demand",
     "of",
     "refuse_awaitable",
     "settle",

@@ -283,7 +283,8 @@ class Feed(Inlet[A], Generic[A, Raw]):
             return None
         if self.ladder.due is not None:
             return self.ladder.due
-        if self._until_idle is not None and not over and self.epoch is not None:
+        connected = self.epoch is not None and self.epoch.channel is not None
+        if self._until_idle is not None and not over and connected:
             return self._last_use + self._until_idle
         return None
 

@@ -84,19 +84,6 @@ class Lane(Generic[S]):
         """The stream or pipeline that the way made of the lane."""
 
     @property
-    def demand(self) -> Demand:
-        """How many elements of the lane it holds at once."""
-        path: list[Any] = []
-        end: Any = self.end_piece
-        if isinstance(end, Pipeline):
-            path.append(end.sink)
-            end = end.stream
-        while end.inputs:
-            path.insert(0, end.stage)
-            end = end.inputs[0]
-        return demand(tuple(path))
-
-    @property
     def waiting(self) -> int:
         """How many messages were put in and not taken."""
         return sum(map(len, self._inflow.waiting))
@@ -127,6 +114,16 @@ class Lane(Generic[S]):
         tokens = [token for run in self._inflow.waiting for token in run.tokens]
         self._inflow.waiting.clear()
         return tokens
+
+
+def lane_demand(lane: Lane[Pipeline[Any]]) -> Demand:
+    """Return how many of its elements a lane that ends in a sink holds at once."""
+    stream: Stream[Any] = lane.end_piece.stream
+    path: list[Any] = [lane.end_piece.sink]
+    while stream.inputs:
+        path.insert(0, stream.stage)
+        (stream, *_) = stream.inputs
+    return demand(tuple(path))
 
 
 class Parted(Split):

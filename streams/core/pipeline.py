@@ -206,6 +206,8 @@ class Handle(Generic[R_co]):
     async def _open(self, writer: Any) -> bool:
         """Open the sink, then the sources; False when a drain came before that was done."""
         self._opening = asyncio.create_task(self._open_all(writer))
+        if self._session.stopping:  # before there was anything to stop
+            self._loop.call_soon(self.stop)
         try:
             with suppress(asyncio.CancelledError):
                 await self._opening

@@ -190,5 +190,5 @@ class Session:
                 self.summary.skipped += count
             case Kind.REQUEUE:
                 self.summary.requeued += count
-            case Kind.REJECT:
+            case _:
                 self.summary.rejected += count

@@ -113,9 +113,8 @@ class Adapted(Sink[Any, Any]):
         if hasattr(self.sink, "open"):
             await self.sink.open()
 
-    async def write(self, items: Sequence[Any]) -> Sequence[Exception | None] | None:
-        answer: Sequence[Exception | None] | None = await self.sink.write(items)
-        return answer
+    def write(self, items: Sequence[Any]) -> Any:
+        return self.sink.write(items)
 
     async def close(self) -> None:
         if hasattr(self.sink, "close"):

@@ -19,7 +19,12 @@ def without_secrets(url: str) -> str:
 
 
 def check(call: str, url: str) -> None:
-    """Raise ValueError for what can't be the address of an HTTP server."""
+    """Raise ValueError or TypeError for what can't be the address of an HTTP server."""
+    if not isinstance(url, str):
+        # Its repr may hold a password: there are URLs in classes of their own.
+        raise TypeError(
+            f"{call}: url must be a text, got one of type {type(url).__name__}; str(url)"
+        )
     try:
         parts = _split(url)
         good = parts.scheme in ("http", "https") and bool(parts.hostname)

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
+from math import ulp
 from typing import Any, TypeVar, TypeVarTuple, Unpack
 
 from ackflow.streams.core import check_duration
@@ -47,6 +48,8 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def jump(self, seconds: float) -> None:
         """Move the clock on, to the next timer."""
         self._now += seconds
+        # From some weeks on a nanosecond is less than floats can tell apart, and no timer were due.
+        self._clock_resolution = max(1e-9, 2 * ulp(self._now))
         # Rounding may fall short of it by a hair: the timer would go off, whoever looks at the clock
         # find it is not time yet and set it again, and the clock never move.
         timers: list[asyncio.TimerHandle] = getattr(self, "_scheduled", [])

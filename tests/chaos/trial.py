@@ -167,7 +167,7 @@ class Trial:
         """Wait until the queues are empty and a process that was drained has left nothing."""
         deadline = time.monotonic() + 2 * MOVE_WITHIN
         while time.monotonic() < deadline:
-            await asyncio.sleep(1)
+            await asyncio.sleep(2)
             if await self._ready():
                 continue
             await self._end(signal.SIGTERM)

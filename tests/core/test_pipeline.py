@@ -164,12 +164,21 @@ async def test_aborting_while_the_sink_opens_is_a_cancelled_run() -> None:
 
 
 async def test_a_drain_right_after_the_start_runs_nothing() -> None:
+    for queue in (streams.memory.queue([1]), streams.of(1)):
+        handle = (queue | sinks.to_list()).start()
+        handle.stop()
+        assert await handle == []
+        assert handle.stats().accepted == 0
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+async def test_a_drain_right_after_the_start_does_not_wait_for_what_is_away() -> None:
+    sink = Opening(1e9)
     queue = streams.memory.queue([1])
-    handle = (queue | sinks.to_list()).start()
-    handle.stop()
-    assert await handle == []
-    assert queue.ready == [1]
-    assert_all_closed(queue)
+    summary = await (queue | sink).start().drain()
+    assert (summary.delivered, queue.ready) == (0, [1])
+    assert sink.events[-1] == "close"
+    assert asyncio.get_running_loop().time() < 1
 
 
 async def test_who_waits_for_a_run_and_is_cancelled_ends_it() -> None:

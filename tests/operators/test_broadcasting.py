@@ -137,3 +137,15 @@ async def test_a_partial_chunk_in_a_branch_goes_out_in_time() -> None:
     assert [5] in result.values
     assert queue.acked == [1, 2, 3, 4, 5]
     await handle.drain()
+
+
+async def test_what_comes_once_no_branch_is_left_goes_back() -> None:
+    async def one_by_one() -> Any:
+        for number in range(5):
+            yield number
+
+    stream = streams.from_iterable(one_by_one()) | op.broadcast(op.take(1), op.take(1))
+    assert await (stream | sinks.to_list()) == [0, 0]
+    queue = closed(range(5), prefetch=1)
+    assert await (queue | op.broadcast(op.take(1), op.take(1)) | sinks.to_list()) == [0, 0]
+    assert (queue.acked, queue.ready) == ([0], [1, 2, 3, 4])

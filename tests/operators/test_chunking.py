@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any
 
 import pytest
@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from ackflow import operators as op
 from ackflow import sinks, streams
+from ackflow.streams.core import NOBODY, Run, Session
 from ackflow.streams.testing import run
-from tests.cases import chunks, chunks_by_key, flat
+from tests.cases import AtOnce, AtOnceInlet, chunks, chunks_by_key, flat
 from tests.queues import assert_all_closed, closed
 from tests.times import Arrivals, Timed, arrive, came_out, now, schedules, singly
 from tests.times import stamp as stamp_exactly
@@ -191,6 +192,36 @@ async def test_what_is_there_goes_out_when_the_source_has_no_credit_left(
     await handle.abort()
 
 
+async def test_what_reaches_a_chunk_late_goes_out_though_nothing_else_wakes_the_source() -> None:
+    async def late(value: int) -> int:
+        await asyncio.sleep(value)
+        return value
+
+    queue = closed([1, 2, 3, 4, 5], prefetch=4)
+    stream = queue | op.map_async(late) | op.chunk(4, timeout=None)
+    assert await (stream | op.map(stamp) | sinks.to_list()) == [(4.0, [1, 2, 3, 4]), (9.0, [5])]
+
+
+async def test_after_a_flush_for_credit_a_chunk_waits_again_until_the_next() -> None:
+    """One message is held after a failure: with a prefetch of eight that leaves seven."""
+
+    def failing(value: int) -> int:
+        if value == 0:
+            raise OSError("not yet")
+        return value
+
+    queue = streams.memory.queue(range(8), prefetch=8, wait=lambda state: 1000.0)
+    written = sinks.to_list()
+    handle = (queue | op.map(failing) | op.chunk(8, timeout=None) | written).start()
+    for value in range(8, 15):
+        await asyncio.sleep(1)
+        assert written.values == [list(range(1, 8))]
+        queue.put(value)
+    await asyncio.sleep(1)
+    assert written.values == [list(range(1, 8)), list(range(8, 15))]
+    await handle.abort()
+
+
 def hold_first() -> Any:
     async def hold(chunk: list[int]) -> None:
         await asyncio.Event().wait()
@@ -247,6 +278,43 @@ async def test_members_of_a_dead_connection_leave_the_chunk_and_come_again() -> 
     assert await handle == [[1, 2, 3]]
     assert queue.acked == [1, 2, 3]
     assert pipeline.summary.stale == 0
+
+
+async def test_what_was_pulled_before_a_connection_was_lost_is_left_out_too() -> None:
+    async def slow(chunk: list[int]) -> None:
+        written.append(chunk)
+        await asyncio.sleep(10)
+
+    written: list[list[int]] = []
+    queue = streams.memory.queue([1], prefetch=8)
+    handle = (queue | op.chunk(2, timeout=1.0) | sinks.each(slow)).start()
+    await asyncio.sleep(2)
+    queue.put(2)
+    await asyncio.sleep(2)
+    queue.disconnect()
+    queue.close()
+    await handle
+    assert written == [[1], [1, 2]]
+    assert queue.acked == [1, 2]
+
+
+async def test_what_had_failed_before_it_came_fails_alone() -> None:
+    for joining in (op.chunk(2), op.window(count=2), op.pairwise()):
+        pipeline = streams.Stream(Failing([1])) | joining | sinks.to_list()
+        assert await pipeline == []
+        assert pipeline.summary.failures["OSError"].count == 1
+
+
+class Failing(AtOnce):
+    """Hands out a value that has failed, as a step before a `catch` does."""
+
+    def inlet(self, session: Session, prefetch: int) -> "FailingInlet":
+        return FailingInlet(self)
+
+
+class FailingInlet(AtOnceInlet):
+    async def runs(self) -> AsyncGenerator[Run[Any]]:
+        yield Run([1], [(NOBODY, 0)], OSError("it failed"))
 
 
 async def test_a_drain_flushes_what_is_there() -> None:

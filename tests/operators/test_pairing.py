@@ -64,6 +64,8 @@ async def test_a_single_value_is_skipped(end: str) -> None:
 
 
 async def test_pairs_need_a_prefetch_of_two_which_is_enough() -> None:
+    with pytest.raises(ValueError, match=r"prefetch=1.*2 messages \(pairwise 2\)"):
+        streams.memory.queue(prefetch=1) | op.pairwise()
     queue = closed(range(5), prefetch=2)
     assert await (queue | op.pairwise() | op.map(sum) | sinks.to_list()) == [1, 3, 5, 7]
     assert queue.acked == list(range(5))

@@ -292,3 +292,59 @@ async def test_a_step_that_declares_no_bound_needs_a_prefetch() -> None:
         streams.memory.queue([1]) | op.partition(lambda n: n, unbounded()) | sinks.count()
     queue = closed([1, 2], prefetch=2)
     assert await (queue | op.partition(lambda n: n, unbounded()) | sinks.count()) == 2
+
+
+async def test_a_key_whose_step_has_ended_makes_room_at_once() -> None:
+    values = [("a", 1), ("a", 2), ("b", 1), ("a", 3)]
+    stream = streams.of(*values) | op.partition(first, op.take(1), keys=1)
+    assert await (stream | sinks.to_list()) == [("a", 1), ("b", 1), ("a", 3)]
+
+
+async def test_what_comes_after_a_step_has_ended_is_dropped_on_purpose() -> None:
+    queue = streams.memory.queue([("a", 1)])
+    pipeline = queue | op.partition(first, op.take(1)) | sinks.to_list()
+    handle = pipeline.start()
+    await asyncio.sleep(1)
+    queue.put(("a", 2))
+    queue.close()
+    assert await handle == [("a", 1)]
+    assert queue.acked == [("a", 1), ("a", 2)]
+    assert pipeline.summary.skipped == 1
+
+
+async def test_what_comes_while_an_idle_key_is_being_closed_has_a_new_step() -> None:
+    async def call(pair: tuple[str, int]) -> tuple[str, int]:
+        await asyncio.sleep(10)
+        return pair
+
+    queue = streams.memory.queue([("a", 1)])
+    step = op.map_async(call, concurrency=1) | op.enumerate()
+    handle = (queue | op.partition(first, step, idle=1.0) | sinks.to_list()).start()
+    await asyncio.sleep(5)
+    queue.put(("a", 2))
+    queue.close()
+    assert await handle == [(0, ("a", 1)), (0, ("a", 2))]
+
+
+async def test_what_waits_and_belongs_to_a_failed_message_comes_again_with_it() -> None:
+    failures = [Requeue(after=1.0)]
+    calls: list[tuple[str, int]] = []
+
+    def parts(number: int) -> list[tuple[str, int]]:
+        return [("b", 0)] if number == 0 else [("a", number), ("b", number)]
+
+    async def call(pair: tuple[str, int]) -> tuple[str, int]:
+        calls.append(pair)
+        if pair == ("b", 0):
+            await asyncio.sleep(10)
+        if pair == ("a", 1) and failures:
+            raise failures.pop()
+        return pair
+
+    queue = closed([0, 1])
+    step = op.map_async(call, concurrency=1)
+    stream = queue | op.flat_map(parts) | op.partition(first, step, strict=True)
+    assert sorted(await (stream | sinks.to_list())) == [("a", 1), ("b", 0), ("b", 1)]
+    assert calls == [("b", 0), ("a", 1), ("a", 1), ("b", 1)]
+    assert sorted(queue.acked) == [0, 1]
+    assert_all_closed(queue)

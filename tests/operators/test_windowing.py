@@ -344,26 +344,40 @@ async def test_a_value_that_failed_before_fails_alone() -> None:
     assert [letter.body for letter in dead.values] == [0]
 
 
+class Stumbling:
+    """Fails at its first write, which is its messages' own failure, and takes time for the second."""
+
+    def __init__(self, seconds: float = 0.0) -> None:
+        self.seen: list[list[int]] = []
+        self._seconds = seconds
+
+    async def write(self, items: list[list[int]]) -> None:
+        self.seen += items
+        if len(self.seen) == 1:
+            await asyncio.sleep(self._seconds)
+            raise OSError("the first write fails")
+
+
 async def test_what_is_tried_again_is_in_a_window_again() -> None:
-    class Once:
-        def __init__(self) -> None:
-            self.seen: list[list[int]] = []
-
-        async def write(self, items: list[list[int]]) -> None:
-            self.seen += items
-            if len(self.seen) == 1:
-                raise OSError("the first write fails")
-
     for operator in (
         op.window(count=3),
         op.window(every=1.0, max_items=3),
         op.window(gap=1, max_items=3),
     ):
         queue = closed(range(4))
-        await (queue | operator | (sink := Once()))
+        await (queue | operator | (sink := Stumbling()))
         assert sink.seen[0] == [0, 1, 2]
         assert sorted(flat(sink.seen[1:])) == [0, 1, 2, 3]
         assert sorted(queue.acked) == [0, 1, 2, 3]
+
+
+async def test_what_is_tried_again_after_the_end_of_its_source_is_waited_for() -> None:
+    waits = iter([1.0, 2.0, 1.0])
+    queue = closed([1, 2], wait=lambda state: next(waits))
+    await (queue | op.window(every=10.0, max_items=4) | (sink := Stumbling()))
+    # They come again one after the other, and the source has nothing more only after the second.
+    assert sink.seen == [[1, 2], [1, 2]]
+    assert (queue.acked, now()) == ([1, 2], 2.0)
 
 
 # -- credit, other sources, ends ------------------------------------------------------------------
@@ -440,6 +454,20 @@ async def test_the_rest_comes_out_when_no_source_has_anything_more(window: Any) 
     assert pipeline.summary.flushes == {"end": 1}
     assert queue.acked == [1, 2]
     assert_all_closed(queue)
+
+
+@each
+async def test_the_rest_comes_out_even_where_the_last_value_is_late(window: Any) -> None:
+    """The source waits for the end when the value reaches the window: nothing else wakes it."""
+
+    async def late(value: int) -> int:
+        await asyncio.sleep(value)
+        return value
+
+    queue = closed([1, 2, 3])
+    pipeline = queue | op.map_async(late) | window | op.map(stamp) | sinks.to_list()
+    assert await pipeline == [(3.0, [1, 2, 3])]
+    assert queue.acked == [1, 2, 3]
 
 
 @each
@@ -531,6 +559,19 @@ async def test_a_lost_connection_takes_out_its_own_members_only() -> None:
     assert found[1:] == [[10, 20, 30], [20, 30, 1], [30, 1, 40]]
     assert (sorted(other.acked), lost.acked) == ([10, 20, 30, 40], [1])
     assert pipeline.summary.stale == 0
+
+
+async def test_what_came_while_the_consumer_was_busy_leaves_with_its_connection() -> None:
+    queue = streams.memory.queue([1, 2], prefetch=8)
+    handle = (queue | op.window(count=2) | (sink := Stumbling(10.0))).start()
+    await asyncio.sleep(2)
+    queue.put(3)
+    await asyncio.sleep(2)
+    queue.disconnect()
+    queue.close()
+    await handle
+    assert sink.seen == [[1, 2], [1, 2], [3]]
+    assert queue.acked == [1, 2, 3]
 
 
 async def test_a_source_that_is_lost_between_windows_has_its_values_in_the_right_one() -> None:

@@ -436,3 +436,21 @@ async def test_members_keep_their_places_through_a_branch() -> None:
     await (queue | op.chunk(4) | sinks.tee(sinks.count(), op.unchunk() | op.chunk(3) | bad))
     assert sorted(letter.body for letter in dead.values) == [1, 3]
     assert len(queue.acked) == 4
+
+
+async def test_a_drain_finishes_in_every_branch_what_is_in_one() -> None:
+    quick = Store()
+    queue = streams.memory.queue(range(10))
+
+    async def slowly(value: int) -> int:
+        await asyncio.sleep(1)
+        return value
+
+    slow = op.map_async(slowly, concurrency=2) | op.chunk(3, timeout=None) | op.unchunk()
+    handle = (queue | sinks.tee(quick, slow | (stored := sinks.to_list()))).start()
+    await asyncio.sleep(0.5)
+    queue.put(*range(10, 20))
+    await handle.drain()
+    assert sorted(quick.written) == sorted(stored.values) == sorted(queue.acked) == list(range(10))
+    assert queue.ready == list(range(10, 20))
+    assert_all_closed(queue)

@@ -1,0 +1,353 @@
+"""Whoever writes messages or pages can make them large or odd; that costs them alone, and says so."""
+
+import asyncio
+import gzip
+import struct
+from typing import Any
+
+import aiormq
+import pytest
+from aiohttp import web
+from aiormq.exceptions import AMQPError, InvalidFrameError
+from hypothesis import given
+from hypothesis import strategies as st
+from pamqp import frame
+from pamqp.body import ContentBody
+from pamqp.commands import Basic
+from pamqp.header import ContentHeader
+
+from ackflow import operators as op
+from ackflow import sinks, streams
+from ackflow.streams.amqp.frames import DEEPEST, UNREADABLE, Frames, Unreadable
+from ackflow.streams.amqp.outgoing import DROPPED
+from ackflow.streams.core import SourceError
+from ackflow.streams.lines import LineReader
+from tests.servers.rabbitmq import RabbitMQ
+from tests.streams.amqp.tools import declare, fill, take, unique
+from tests.streams.test_http import answering, raw, read, read_until_error, serving
+
+# -- AMQP: properties and headers ---------------------------------------------------------------
+
+HEADERS, MESSAGE_ID, TIMESTAMP, CONTENT_TYPE = 1 << 13, 1 << 7, 1 << 6, 1 << 15
+
+
+def long(data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + data
+
+
+def nested(depth: int, kind: bytes) -> bytes:
+    """Return a header of lists (A) or tables (F) within each other."""
+    data = b""
+    for _ in range(depth):
+        data = (kind if kind == b"A" else b"\x01aF") + long(data)
+    return data if kind == b"F" else b"\x01a" + data
+
+
+def properties(flag: int, data: bytes) -> bytes:
+    return struct.pack(">H", flag) + data
+
+
+ODD = {
+    "an id in Latin-1": properties(MESSAGE_ID, b"\x04caf\xe9"),
+    "a content type that is no text": properties(CONTENT_TYPE, b"\x02\xff\xfe"),
+    "a timestamp in microseconds": properties(TIMESTAMP, struct.pack(">Q", 2**62)),
+    "a timestamp before 1970": properties(TIMESTAMP, struct.pack(">q", -1)),
+    "a timestamp in a header": properties(HEADERS, long(b"\x01aT" + struct.pack(">Q", 2**64 - 1))),
+    "a name of a header in Latin-1": properties(HEADERS, long(b"\x01\xe9V")),
+    "tables within tables": properties(HEADERS, long(nested(3000, b"F"))),
+    "lists within lists": properties(HEADERS, long(nested(3000, b"A"))),
+    "tables that can be read and not written": properties(HEADERS, long(nested(480, b"F"))),
+}
+"""What RabbitMQ takes from a publisher and hands to a consumer as it is."""
+
+
+class Written(Basic.Properties):
+    """Properties that are these bytes."""
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__()
+        self._data = data
+
+    def marshal(self) -> bytes:
+        return self._data
+
+
+async def test_properties_that_can_not_be_read_cost_their_message_alone(rabbitmq: RabbitMQ) -> None:
+    """aiormq gives up the connection over each of them, and the broker hands it out again."""
+    words, dead = unique("words"), unique("dead")
+    await declare(rabbitmq.url, words)
+    await declare(rabbitmq.url, dead)
+    for name, data in ODD.items():
+        await fill(rabbitmq.url, words, [name.encode()], Written(data))
+        await fill(rabbitmq.url, words, [b"fine"])
+
+    letters = sinks.amqp.publish(rabbitmq.url, routing_key=dead)
+    source = streams.amqp.queue(words, url=rabbitmq.url, dead_letter=letters, until_idle=0.5)
+    pipeline = source | sinks.to_list()
+
+    assert await pipeline == [b"fine"] * len(ODD)
+    assert pipeline.summary.reconnects == 0
+    found = await take(rabbitmq.url, dead)
+    headers = [message.header.properties.headers or {} for message in found]
+    assert [message.body.decode() for message in found] == list(ODD)
+    assert [bytes(each[UNREADABLE]) for each in headers] == list(ODD.values())  # type: ignore[arg-type]
+    assert all("can't be decoded" in str(each["x-ackflow-error"]) for each in headers)
+
+
+async def test_the_exchange_gets_an_unreadable_message_as_it_was(rabbitmq: RabbitMQ) -> None:
+    words, dead = unique("words"), unique("dead")
+    declared = streams.amqp.Declare("classic", dead_letter_queue=dead)
+    await declare(rabbitmq.url, words, **declared.queue_arguments())
+    await declare(rabbitmq.url, dead, **{"x-queue-type": "classic"})
+    await fill(rabbitmq.url, words, [b"odd"], Written(ODD["an id in Latin-1"]))
+    source = streams.amqp.queue(words, url=rabbitmq.url, dead_letter="exchange", until_idle=0.5)
+    await (source | sinks.to_list())
+    again = streams.amqp.deliveries(dead, url=rabbitmq.url, dead_letter="discard", until_idle=0.5)
+    pipeline = again | sinks.to_list()
+    assert await pipeline == []
+    assert pipeline.summary.rejected == 1
+
+
+def framed(kind: int, payload: bytes) -> bytes:
+    return struct.pack(">BHI", kind, 1, len(payload)) + payload + b"\xce"
+
+
+def header(data: bytes, size: int = 4) -> bytes:
+    return framed(2, struct.pack(">HHQ", 60, 0, size) + data)
+
+
+async def read_frames(data: bytes, frame_max: int = 0) -> list[Any]:
+    reader = asyncio.StreamReader()
+    reader.feed_data(data)
+    reader.feed_eof()
+    return [found async for _, _, found in Frames(reader, frame_max)]
+
+
+@pytest.mark.parametrize("name", ODD)
+async def test_the_frames_behind_an_unreadable_header_are_read(name: str) -> None:
+    body = frame.marshal(ContentBody(b"body"), 1)
+    unreadable, content = await read_frames(header(ODD[name]) + body)
+    assert isinstance(unreadable, Unreadable)
+    assert (unreadable.body_size, content.value) == (4, b"body")
+    assert unreadable.properties.headers == {UNREADABLE: ODD[name][:65_536]}
+
+
+@pytest.mark.parametrize("kind", [b"A", b"F"])
+async def test_headers_may_be_nested_as_deep_as_anybody_needs(kind: bytes) -> None:
+    async def nests(depth: int) -> Any:
+        return (await read_frames(header(properties(HEADERS, long(nested(depth, kind))))))[0]
+
+    assert type(await nests(DEEPEST - 1)) is ContentHeader
+    assert type(await nests(DEEPEST + 1)) is Unreadable
+
+
+@given(st.binary(max_size=40), st.sampled_from([1, 2, 3]))
+async def test_any_bytes_in_a_frame_are_a_frame_or_one_clear_error(data: bytes, kind: int) -> None:
+    try:
+        found = await read_frames(framed(kind, data))
+    except AMQPError as error:
+        assert str(error)
+    else:
+        assert len(found) == 1
+
+
+@given(st.binary(max_size=20), st.binary(max_size=20))
+async def test_a_routing_key_may_be_any_bytes(exchange: bytes, key: bytes) -> None:
+    texts = [bytes([len(text)]) + text for text in (b"ackflow.1", exchange, key)]
+    data = b"\0\x3c\0\x3c" + texts[0] + struct.pack(">QB", 7, 1) + texts[1] + texts[2]
+    (found,) = await read_frames(framed(1, data))
+    assert (found.consumer_tag, found.delivery_tag, found.redelivered) == ("ackflow.1", 7, True)
+    assert found.routing_key == key.decode(errors="backslashreplace")
+
+
+async def test_a_routing_key_in_latin_1_costs_nothing(rabbitmq: RabbitMQ) -> None:
+    class Key(Basic.Publish):
+        def marshal(self) -> bytes:
+            return super().marshal().replace(b"cafe", b"caf\xe9")
+
+    words, exchange = unique("words"), unique("all")
+    await declare(rabbitmq.url, words)
+    connection = await aiormq.connect(rabbitmq.url)
+    try:
+        own = await connection.channel(publisher_confirms=False)
+        await own.exchange_declare(exchange, exchange_type="fanout", durable=True)
+        await own.queue_bind(words, exchange, "")
+        content = ContentHeader(body_size=2), ContentBody(b"um")
+        frames = b"".join(
+            frame.marshal(each, own.number)
+            for each in (Key(exchange=exchange, routing_key="cafe"), *content)
+        )
+        await connection.write_queue.put(aiormq.abc.ChannelFrame(frames, False))
+        await own.queue_declare(words, passive=True)
+    finally:
+        await connection.close()
+    source = streams.amqp.deliveries(words, url=rabbitmq.url, until_idle=0.5)
+    pipeline = source | op.map(lambda delivery: delivery.routing_key) | sinks.to_list()
+    assert await pipeline == ["caf\\xe9"]
+    assert pipeline.summary.reconnects == 0
+
+
+async def test_a_frame_larger_than_agreed_is_not_even_read() -> None:
+    promised = struct.pack(">BHI", 3, 1, 2**31)
+    with pytest.raises(InvalidFrameError, match="2,147,483,648 bytes came, 131,072 are the most"):
+        await read_frames(promised, frame_max=131_072)
+    fitting = frame.marshal(ContentBody(b"x" * (131_072 - 8)), 1)
+    assert len(await read_frames(fitting, frame_max=131_072)) == 1
+
+
+async def test_a_body_above_the_limit_fails_alone_and_says_so(rabbitmq: RabbitMQ) -> None:
+    words, dead = unique("words"), unique("dead")
+    for queue in (words, dead):
+        await declare(rabbitmq.url, queue)
+    await fill(rabbitmq.url, words, [b"um", b"x" * 1001, b"dois"])
+    letters = sinks.amqp.publish(rabbitmq.url, routing_key=dead)
+    source = streams.amqp.queue(
+        words, url=rabbitmq.url, max_body_bytes=1000, dead_letter=letters, until_idle=0.5
+    )
+    assert await (source | sinks.to_list()) == [b"um", b"dois"]
+    (letter,) = await take(rabbitmq.url, dead)
+    said = (letter.header.properties.headers or {})["x-ackflow-error"]
+    assert "a body of 1,001 bytes is over max_body_bytes=1,000" in str(said)
+
+
+def fail(value: bytes) -> bytes:
+    if value == b"poison":
+        raise ValueError("no word")
+    return value
+
+
+@pytest.mark.parametrize("large", [1, 30, 2000])
+async def test_headers_that_fill_a_frame_do_not_keep_a_message_from_its_dead_letter(
+    large: int, rabbitmq: RabbitMQ
+) -> None:
+    words, dead = unique("words"), unique("dead")
+    for queue in (words, dead):
+        await declare(rabbitmq.url, queue)
+    size = 130_900 // large - 12
+    headers: Any = {f"h{at:04}": "x" * size for at in range(large)} | {"kept": "small"}
+    await fill(rabbitmq.url, words, [b"poison"], Basic.Properties(headers=headers))
+    await fill(rabbitmq.url, words, [b"fine"])
+    letters = sinks.amqp.publish(rabbitmq.url, routing_key=dead)
+    source = streams.amqp.queue(words, url=rabbitmq.url, dead_letter=letters, until_idle=0.5)
+    assert await (source | op.map(fail) | sinks.to_list()) == [b"fine"]
+    (letter,) = await take(rabbitmq.url, dead)
+    found: Any = letter.header.properties.headers
+    assert found["x-ackflow-error"] == "ValueError: no word"
+    assert found["kept"] == "small"
+    assert found[DROPPED][0] in headers
+    assert len(found[DROPPED]) <= 20
+
+
+@pytest.mark.xfail(strict=True, reason="the count of attempts is taken from its header as it is")
+async def test_a_forged_count_of_attempts_does_not_keep_a_message_from_its_dead_letter(
+    rabbitmq: RabbitMQ,
+) -> None:
+    words, dead = unique("words"), unique("dead")
+    for queue in (words, dead):
+        await declare(rabbitmq.url, queue)
+    for count in (2**63 - 1, -(2**63)):
+        forged = Basic.Properties(headers={"x-ackflow-attempts": count})
+        await fill(rabbitmq.url, words, [b"poison"], forged)
+    letters = sinks.amqp.publish(rabbitmq.url, routing_key=dead)
+    source = streams.amqp.queue(
+        words, url=rabbitmq.url, dead_letter=letters, permanent=(), attempts=2, wait=lambda _: 0.01,
+        until_idle=0.5,
+    )  # fmt: skip
+    async with asyncio.timeout(5):
+        await (source | op.map(fail) | sinks.to_list())
+    assert len(await take(rabbitmq.url, dead)) == 2
+
+
+# -- HTTP ---------------------------------------------------------------------------------------
+
+
+def packed(data: bytes, times: int) -> bytes:
+    for _ in range(times):
+        data = gzip.compress(data)
+    return data
+
+
+LINES = b"\n" * 32 * 2**20
+SILENCE = gzip.compress(b"") * 400_000
+"""Members of gzip that are empty: much to do, and nothing to hand out."""
+
+
+@pytest.mark.parametrize(("data", "times"), [(LINES, 2), (LINES, 3), (SILENCE, 2)])
+def test_a_decompression_bomb_is_given_up_early(data: bytes, times: int) -> None:
+    bomb = packed(data, times)
+    reader = LineReader("bomb", codings=["gzip"] * (times - 1))
+    got = 0
+    with pytest.raises(SourceError, match="compressed several times over: a decompression bomb"):
+        for run in reader.feed(bomb):
+            got += len(run)
+    assert got < len(data) / 2
+
+
+def test_what_is_compressed_once_may_be_as_small_as_deflate_makes_it() -> None:
+    reader = LineReader("lines")
+    assert sum(map(len, reader.feed(packed(LINES, 1)))) == len(LINES)
+    assert list(reader.end()) == []
+
+
+async def test_a_body_ends_at_its_limit_and_the_lines_before_are_handed_out() -> None:
+    for body in (b"one\ntwo\nthree\n", gzip.compress(b"one\ntwo\nthree\n")):
+        async with serving(answering(body)) as url:
+            got, error = await read_until_error(url, max_body_bytes=10)
+            assert got == ["one", "two"]
+            assert f"{url}, line 3: the body is longer than max_body_bytes=10;" in error
+            assert await read(url, max_body_bytes=14) == ["one", "two", "three"]
+
+
+@pytest.mark.parametrize("limit", [0, -1])
+def test_a_limit_that_no_body_keeps_is_refused_where_it_is_written(limit: int) -> None:
+    with pytest.raises(ValueError, match="max_body_bytes must be at least 1 or None"):
+        streams.http.lines("http://h/", max_body_bytes=limit)
+
+
+async def test_codings_on_top_of_codings_are_refused() -> None:
+    data = packed(b"one", 3)
+    async with serving(answering(data, Content_Encoding="gzip, gzip, gzip")) as url:
+        assert await read(url) == ["one"]
+    async with serving(answering(data, Content_Encoding="gzip," * 900)) as url:
+        _, error = await read_until_error(url)
+    assert "900 Content-Encodings on top of each other, 3 are the most" in error
+    assert "Accept-Encoding" in error
+
+
+async def test_codings_in_several_headers_are_one_list() -> None:
+    head = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Encoding: gzip\r\n\r\n"
+    async with raw(head + packed(b"one", 2)) as url:
+        assert await read(url) == ["one"]
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"X: " + b"x" * 100_000,
+        b"\r\n".join(b"X-%d: %s" % (at, b"x" * 5_000) for at in range(2_000)),
+    ],
+    ids=["long", "many"],
+)
+async def test_headers_without_end_are_an_error(head: bytes) -> None:
+    async with raw(b"HTTP/1.1 200 OK\r\n" + head + b"\r\n\r\none") as url:
+        _, error = await read_until_error(url)
+    assert error.startswith(f"{url}: ")
+
+
+@pytest.mark.parametrize("charset", ["punycode", "idna", "unicode_escape", "utf-7"])
+async def test_a_server_can_not_choose_a_codec_that_is_for_something_else(charset: str) -> None:
+    """Some of them take time that grows with the square of the text."""
+    async with serving(answering(b"one", Content_Type=f"text/plain; charset={charset}")) as url:
+        _, error = await read_until_error(url)
+        assert f"got '{charset}'; encoding= overrides it" in error
+        assert await read(url, encoding="utf-8") == ["one"]
+
+
+async def test_the_reason_of_a_status_can_not_move_the_cursor() -> None:
+    async def handler(request: web.Request) -> web.Response:
+        return web.Response(status=500, reason="no\x1b[2J\x9b31m" + "x" * 500)
+
+    async with serving(handler) as url:
+        _, error = await read_until_error(url)
+    assert error.isprintable()
+    assert len(error) < 200
