@@ -57,7 +57,7 @@ class Custom(Stage):
                     context.session.failed(run.tokens, run.error, repr(self), run.values[0])
                     continue
                 for value, token in zip(run.values, run.tokens, strict=True):
-                    yield Message(value, token, context.session, repr(self), context.places > 0)
+                    yield Message(value, token, context.session, repr(self), context.places)
         finally:
             await close(upstream)
 

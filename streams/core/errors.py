@@ -110,8 +110,12 @@ CONNECTION_FAILURES: tuple[type[Exception], ...] = (SourceError, OSError, *OUTAG
 """Errors after which a source connects again."""
 
 
+LONGEST = 2_000
+"""Characters of an error's text that are shown."""
+
+
 def describe(error: BaseException) -> str:
-    """Say an error in one line: its type and its text.
+    """Say an error in one printable line: its type and its text, which may come from a message.
 
     Example:
         >>> describe(ValueError("bad body"))
@@ -122,6 +126,7 @@ def describe(error: BaseException) -> str:
         text = " ".join(str(error).split())
     except Exception as broken:
         text = f"(its text can't be shown: {type(broken).__name__})"
+    text = _printable(text, LONGEST)
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
@@ -137,4 +142,12 @@ def shown(value: object, most: int = 100) -> str:
         text = repr(value)
     except Exception as broken:
         text = f"<{type(value).__name__}, whose repr raises {type(broken).__name__}>"
-    return text if len(text) <= most else f"{text[: most - 1]}…"
+    return _printable(text, most)
+
+
+def _printable(text: str, most: int) -> str:
+    """Cut a text, and escape what could move a cursor or forge a line in a log."""
+    text = text if len(text) <= most else f"{text[: most - 1]}…"
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)

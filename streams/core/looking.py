@@ -52,9 +52,7 @@ class Looking:
                     self._session.failed(run.tokens, run.error, "looking", run.values[0])
                     continue
                 for value, token in zip(run.values, run.tokens, strict=True):
-                    message = Message(
-                        value, token, self._session, "by hand", self._stream.places > 0
-                    )
+                    message = Message(value, token, self._session, "by hand", self._stream.places)
                     self._keep(message, token, handed)
                     yield message
             if self._session.error is not None:

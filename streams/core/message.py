@@ -63,13 +63,14 @@ class Message(Generic[A]):
         account, _ = self._token
         self.settled = True
         if self._places and isinstance(account, Joined) and len(account.tokens) == len(self.value):
-            return [self._child(*pair) for pair in zip(self.value, account.tokens, strict=True)]
+            pairs = zip(self.value, account.tokens, strict=True)
+            return [self._child(value, token, self._places - 1) for value, token in pairs]
         return self.split(self.value)
 
     def with_value(self, value: B) -> "Message[B]":
         """Hand this message on with another value."""
         self.settled = True
-        return Message(value, self._token, self._session, self._stage, False)
+        return Message(value, self._token, self._session, self._stage)
 
     def token(self) -> Token:
         """Take the token out, for whoever settles it from now on."""
@@ -86,8 +87,8 @@ class Message(Generic[A]):
         split.seal()
         return children
 
-    def _child(self, value: B, token: Token) -> "Message[B]":
-        return Message(value, token, self._session, self._stage)
+    def _child(self, value: B, token: Token, places: int = 0) -> "Message[B]":
+        return Message(value, token, self._session, self._stage, places)
 
     def accept(self) -> None:
         """Settle as done: acked once everything else made of its delivery is done too."""

@@ -13,6 +13,8 @@ from ackflow import operators as op
 from ackflow import sinks, streams
 
 PREFETCH = 512
+WINDOW = 512
+"""Messages that a publishing pipeline has unconfirmed at most."""
 RETRIES = 0.02
 
 
@@ -161,7 +163,7 @@ async def _slowly(document: Any) -> Any:
 
 def publishing(places: Places) -> Any:
     """On to a second queue, with confirms."""
-    sink = sinks.amqp.publish(places.amqp, routing_key=places.target)
+    sink = sinks.amqp.publish(places.amqp, routing_key=places.target, window=WINDOW)
     part = _published
     return source(places) | op.chunk(100) | logging(sink, places.log, part)
 

@@ -10,12 +10,14 @@ import orjson
 from tests.chaos.account import Account, Calls
 from tests.chaos.faults import FAULTS, befall
 from tests.chaos.plan import SIGTERM, Plan
-from tests.chaos.scenarios import KINDS, PREFETCH, Scenario
+from tests.chaos.scenarios import KINDS, PREFETCH, WINDOW, Scenario
 from tests.chaos.world import World
 
 POLL = 0.05
 MOVE_WITHIN = 60.0
 """Seconds without any progress after which a trial is given up."""
+BEGUN = 4.0
+"""Seconds within which a process has begun to consume, and chunks are written by themselves."""
 DRAINED = 0.25
 """The share of the messages that is consumed while processes are only drained."""
 
@@ -111,7 +113,9 @@ class Trial:
             await self._befall(fault)
             self._calls.after(fault)
             self._account.faults[fault] += 1
-        self._account.duplicates_allowed = PREFETCH * len(self._queues) * len(self._plan.faults)
+        # What publishes may have as many unconfirmed as it may have unacked.
+        allowed = PREFETCH * len(self._queues) + (WINDOW if self._scenario.store == "queue" else 0)
+        self._account.duplicates_allowed = allowed * len(self._plan.faults)
         await self._moves()
 
     async def _befall(self, fault: str) -> None:
@@ -167,7 +171,7 @@ class Trial:
         """Wait until the queues are empty and a process that was drained has left nothing."""
         deadline = time.monotonic() + 2 * MOVE_WITHIN
         while time.monotonic() < deadline:
-            await asyncio.sleep(2)
+            await asyncio.sleep(BEGUN)
             if await self._ready():
                 continue
             await self._end(signal.SIGTERM)

@@ -131,3 +131,36 @@ def test_after_the_end_of_the_epoch_settling_is_a_counted_no_op() -> None:
     ledger.settle([2], Verb.ACK)
     assert ledger.stale == 1
     assert ledger.frames() == []
+
+
+def test_what_nobody_touched_from_the_first_tag_on_goes_back_in_one_frame() -> None:
+    ledger = Ledger[str]()
+    ledger.deliver(["a", "b", "c"])
+    ledger.settle([1, 2, 3], Verb.RETURN_UNTOUCHED)
+    assert ledger.frames() == [Frame(Verb.RETURN_UNTOUCHED, 3, multiple=True)]
+
+
+def test_a_frame_for_one_tag_says_so() -> None:
+    ledger = Ledger[str]()
+    ledger.deliver(["a", "b"])
+    ledger.settle([1], Verb.RETURN_UNTOUCHED)
+    ledger.settle([2], Verb.ACK)
+    assert ledger.frames() == [
+        Frame(Verb.RETURN_UNTOUCHED, 1),
+        Frame(Verb.ACK, 2),
+    ]
+    ledger.deliver(["c"])
+    ledger.settle([3], Verb.RETURN_UNTOUCHED)
+    assert ledger.frames() == [Frame(Verb.RETURN_UNTOUCHED, 3)]
+
+
+@pytest.mark.parametrize("verb", list(Verb))
+def test_after_the_end_of_the_epoch_nothing_is_open_or_waits_to_be_sent(verb: Verb) -> None:
+    ledger = Ledger[str]()
+    ledger.deliver(["a", "b"])
+    ledger.settle([1], verb)
+    assert (ledger.open, ledger.unsent, ledger.outstanding) == (1, 1, 2)
+    assert ledger.close() == [2]
+    assert (ledger.open, ledger.unsent, ledger.outstanding) == (0, 0, 0)
+    assert list(ledger.tags()) == []
+    assert ledger.frames() == []

@@ -108,13 +108,31 @@ def test_the_members_of_a_list_that_is_one_unit_settle_it_together(value: Any) -
     assert account.kinds == {7: "REJECT"}
 
 
-def test_a_chunk_whose_length_was_changed_is_one_unit() -> None:
+@pytest.mark.parametrize("value", [["a"], ["a", "b", "c"]])
+def test_a_chunk_whose_length_was_changed_is_one_unit(value: list[str]) -> None:
     account = Recording()
     token = (Joined([(account, 0), (account, 1)]), 0)
-    shorter = Message(["a"], token, Session(), "by hand", True)
-    (only,) = shorter.members
-    only.accept()
+    members = Message(value, token, Session(), "by hand", 1).members
+    for member in members:
+        assert account.calls == []
+        member.accept()
     assert account.kinds == {0: "ACCEPTED", 1: "ACCEPTED"}
+
+
+@pytest.mark.parametrize(("places", "kinds"), [(2, ["REJECT", "SKIPPED"]), (1, ["REJECT"] * 2)])
+def test_chunks_within_chunks_have_members_as_deep_as_they_have_places(
+    places: int, kinds: list[str]
+) -> None:
+    account = Recording()
+    inner = (Joined([(account, 0), (account, 1)]), 0)
+    outer = Message([["a", "b"], "c"], (Joined([inner, (account, 2)]), 0), Session(), "", places)
+    chunk, single = outer.members
+    single.accept()
+    first, second = chunk.members
+    first.reject("no use")
+    second.skip()
+    assert list(account.kinds.values()) == [*kinds, "ACCEPTED"]
+    assert first.members == [first]
 
 
 def test_a_joined_message_whose_entries_have_lost_their_places_is_one_unit() -> None:

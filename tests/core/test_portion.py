@@ -137,9 +137,23 @@ def test_entries_for_a_list_that_is_one_unit_are_its_first_error() -> None:
         (singles("ab"), 2),
         (chunk("a", "b", "c"), 2),
         (singles(["a", "b"]), 3),
+        (singles(["a", "b", "c"]), 2),
+        (singles([1, 2, 3], [4, 5, 6]), 3),
+        (chunk("a", "b", "c"), 0),
         (singles(), 1),
     ],
 )
 def test_an_answer_of_another_length_is_an_error(portion: Any, size: int) -> None:
     with pytest.raises(RuntimeError, match=rf"store\.write\(items\) must .* {size} entries came"):
         portion[0].entries([None] * size, "store")
+
+
+@pytest.mark.parametrize("answer", ["ab", b"ab", {None, 1}, {None: 1}, [None, "no"], [1, 2], 5])
+def test_an_answer_that_is_no_list_of_exceptions_and_none_is_an_error(answer: Any) -> None:
+    with pytest.raises(RuntimeError, match=r"store\.write\(items\) must return None or a list"):
+        singles("a", "b")[0].entries(answer, "store")
+
+
+@pytest.mark.parametrize("answer", [[None, ValueError()], (ValueError(), None)])
+def test_exceptions_and_none_are_an_answer_in_a_list_or_a_tuple(answer: Any) -> None:
+    assert singles("a", "b")[0].entries(answer, "store") == answer

@@ -162,7 +162,17 @@ async def test_aborting_ends_writes_in_flight_and_settles_nothing(concurrency: i
     assert sink.events[-1] == "close"
     assert not any(event.startswith("ended") for event in sink.events)
     assert (queue.acked, queue.ready) == ([], list(range(5)))
+    assert handle.stats().failures == {}, "cancellation is no verdict"
     assert_all_closed(queue)
+
+
+async def test_a_drain_gives_back_run_after_run() -> None:
+    queue, sink = streams.memory.queue(range(4)), Slow()
+    handle = (refusing(queue) | sink).start()
+    await asyncio.sleep(0.5)
+    await handle.drain()
+    assert (queue.acked, queue.ready) == ([0], [1, 2, 3])
+    assert asyncio.get_running_loop().time() == pytest.approx(1, abs=0.1)
 
 
 async def test_a_drain_gives_back_elements_no_write_has_begun_with() -> None:
@@ -214,6 +224,16 @@ async def test_bisection_finds_the_bad_member_in_as_few_writes_as_it_may_take() 
     assert sink.writes == [
         list(range(8)), [0, 1, 2, 3], [4, 5, 6, 7], [4, 5], [6, 7], [4], [5]
     ]  # fmt: skip
+
+
+async def test_bisection_looks_everywhere_before_it_looks_closer() -> None:
+    queue = closed(range(8), attempts=1, dead_letter=(dead := sinks.to_list()))
+    sink = Idempotent({1, 6})
+    await (queue | op.chunk(8) | sink)
+    assert sink.writes[:7] == [
+        list(range(8)), [0, 1, 2, 3], [4, 5, 6, 7], [0, 1], [2, 3], [4, 5], [6, 7]
+    ]  # fmt: skip
+    assert sorted(letter.body for letter in dead.values) == [1, 6]
 
 
 async def test_what_bisection_may_not_look_for_any_more_comes_again() -> None:

@@ -47,24 +47,32 @@ def mutants(path: str) -> list[Mutant]:
     """Return the mutants of a module, each different program once."""
     source = Path(path).read_text(encoding="utf-8")
     tree = ast.parse(source)
-    left_out, spans = noise(tree), statements(tree)
     found: dict[str, Mutant] = {}
-    nodes = list(ast_nodes(get_ast(source)))
-    for operator_name, operator in operators():
-        positions = [start for node in nodes for start, _ in operator.mutation_positions(node)]
-        for occurrence, (line, column) in enumerate(positions):
-            if any(start <= (line, column) < end for start, end in left_out):
-                continue
-            changed = mutate_code(source, operator, occurrence)
-            if (program := parsed(changed)) is not None and program not in found:
-                span = min((s for s in spans if s[0] <= line <= s[1]), key=lambda s: s[1] - s[0])
-                where, body = definition(tree, line)
-                name = f"{where}: {described(source, changed, line, operator_name)}"
-                found[program] = Mutant(
-                    path, operator_name, line, name, changed, span, body or span
-                )
+    for operator, occurrence, line in changes(source, tree):
+        changed = mutate_code(source, get(operator), occurrence)
+        if (program := parsed(changed)) is not None and program not in found:
+            spans = [span for span in statements(tree) if span[0] <= line <= span[1]]
+            span = min(spans, key=lambda span: span[1] - span[0])
+            where, body = definition(tree, line)
+            name = f"{where}: {described(source, changed, line, operator)}"
+            found[program] = Mutant(path, operator, line, name, changed, span, body or span)
     found.pop(ast.dump(tree), None)
     return sorted(found.values(), key=lambda mutant: mutant.line)
+
+
+def changes(source: str, tree: ast.Module) -> Iterator[tuple[str, int, int]]:
+    """Yield the operator, its occurrence and the line of every change that is no noise."""
+    left_out = noise(tree)
+    nodes = list(ast_nodes(get_ast(source)))
+    # The * before parameters that are given by name, which cosmic-ray takes for a product.
+    marks = {node.start_pos for node in nodes if node.parent and node.parent.type == "parameters"}
+    for name in operators():
+        operator = get(name)
+        positions = [start for node in nodes for start, _ in operator.mutation_positions(node)]
+        for occurrence, place in enumerate(positions):
+            noisy = any(start <= place < end for start, end in left_out) or place in marks
+            if not noisy:
+                yield name, occurrence, place[0]
 
 
 def statements(tree: ast.Module) -> list[tuple[int, int]]:
@@ -80,18 +88,19 @@ def statements(tree: ast.Module) -> list[tuple[int, int]]:
     return spans
 
 
-def operators() -> Iterator[tuple[str, Any]]:
-    """Yield the operators that settings.toml asks for."""
+def operators() -> list[str]:
+    """Return the names of the operators that settings.toml asks for."""
     kept = set(SETTINGS["operators"]["kept"])
     for kind in ("ReplaceBinaryOperator", "ReplaceComparisonOperator"):
         for old, others in SETTINGS["replacements"].items():
             kept |= {f"{kind}_{old}_{new}" for new in others}
-    for full_name in sorted(operator_names()):
-        name = full_name.removeprefix("core/")
-        if name in kept:
-            yield name, get_operator(full_name)()
-    if SETTINGS["operators"]["own"]:
-        yield "DropStatement", DropStatement()
+    known = {name.removeprefix("core/") for name in operator_names()}
+    return [*sorted(kept & known), *SETTINGS["operators"]["own"]]
+
+
+def get(name: str) -> Any:
+    """Return the operator of a name."""
+    return DropStatement() if name == "DropStatement" else get_operator(f"core/{name}")()
 
 
 def parsed(source: str | None) -> str | None:

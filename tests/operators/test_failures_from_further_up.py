@@ -13,8 +13,6 @@ from tests.core.stages import refusing
 from tests.queues import assert_all_closed, closed
 
 XS = [1, 2, 3, 4, 5]
-UNAWARE = {"take_until", "take_while", "zip", "zip_latest"}
-"""They take what they meet for a value; only a stage that ignores its context hands them failures."""
 
 
 def same(value: int) -> int:

@@ -217,7 +217,6 @@ class Rude:
         return CONTROL
 
 
-@pytest.mark.xfail(strict=True, reason="texts of errors are shown with control characters in them")
 def test_an_error_can_not_move_the_cursor_or_forge_a_line() -> None:
     said = describe(ValueError(CONTROL))
     assert said.isprintable()
@@ -227,7 +226,6 @@ def test_an_error_can_not_move_the_cursor_or_forge_a_line() -> None:
     assert len(describe(ValueError("x" * 100_000))) <= 10_000
 
 
-@pytest.mark.xfail(strict=True, reason="texts of errors are shown with control characters in them")
 async def test_what_a_run_shows_of_a_message_is_one_printable_line(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import struct
+from contextlib import suppress
 from typing import Any
 
 import aiormq
@@ -144,11 +145,10 @@ async def test_headers_may_be_nested_as_deep_as_anybody_needs(kind: bytes) -> No
 @given(st.binary(max_size=40), st.sampled_from([1, 2, 3]))
 async def test_any_bytes_in_a_frame_are_a_frame_or_one_clear_error(data: bytes, kind: int) -> None:
     try:
-        found = await read_frames(framed(kind, data))
+        outcome = f"{len(await read_frames(framed(kind, data)))} frame"
     except AMQPError as error:
-        assert str(error)
-    else:
-        assert len(found) == 1
+        outcome = str(error)
+    assert outcome == "1 frame" or (outcome and not outcome.endswith("frame"))
 
 
 @given(st.binary(max_size=20), st.binary(max_size=20))
@@ -272,10 +272,12 @@ SILENCE = gzip.compress(b"") * 400_000
 """Members of gzip that are empty: much to do, and nothing to hand out."""
 
 
-@pytest.mark.parametrize(("data", "times"), [(LINES, 2), (LINES, 3), (SILENCE, 2)])
-def test_a_decompression_bomb_is_given_up_early(data: bytes, times: int) -> None:
+@pytest.mark.parametrize(
+    ("data", "times", "codings"), [(LINES, 2, 1), (LINES, 3, 2), (SILENCE, 2, 2)]
+)
+def test_a_decompression_bomb_is_given_up_early(data: bytes, times: int, codings: int) -> None:
     bomb = packed(data, times)
-    reader = LineReader("bomb", codings=["gzip"] * (times - 1))
+    reader = LineReader("bomb", codings=["gzip"] * codings)
     got = 0
     with pytest.raises(SourceError, match="compressed several times over: a decompression bomb"):
         for run in reader.feed(bomb):
@@ -321,17 +323,15 @@ async def test_codings_in_several_headers_are_one_list() -> None:
 
 
 @pytest.mark.parametrize(
-    "head",
-    [
-        b"X: " + b"x" * 100_000,
-        b"\r\n".join(b"X-%d: %s" % (at, b"x" * 5_000) for at in range(2_000)),
-    ],
+    "headers",
+    [{"X": "x" * 100_000}, {f"X-{at}": "x" * 5_000 for at in range(2_000)}],
     ids=["long", "many"],
 )
-async def test_headers_without_end_are_an_error(head: bytes) -> None:
-    async with raw(b"HTTP/1.1 200 OK\r\n" + head + b"\r\n\r\none") as url:
+async def test_headers_without_end_are_an_error(headers: dict[str, str]) -> None:
+    async with serving(answering(b"one", **headers)) as url:
         _, error = await read_until_error(url)
-    assert error.startswith(f"{url}: ")
+    assert error.startswith(f"{url}: the answer can't be used")
+    assert len(error) < 1_000
 
 
 @pytest.mark.parametrize("charset", ["punycode", "idna", "unicode_escape", "utf-7"])
