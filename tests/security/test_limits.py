@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import struct
+from contextlib import suppress
 from typing import Any
 
 import aiormq
@@ -212,14 +213,14 @@ def fail(value: bytes) -> bytes:
     return value
 
 
-@pytest.mark.parametrize("large", [1, 30, 2000])
+@pytest.mark.parametrize("large", [1, 35, 1190])
 async def test_headers_that_fill_a_frame_do_not_keep_a_message_from_its_dead_letter(
     large: int, rabbitmq: RabbitMQ
 ) -> None:
     words, dead = unique("words"), unique("dead")
     for queue in (words, dead):
         await declare(rabbitmq.url, queue)
-    size = 130_900 // large - 12
+    size = 130_900 // large - 11
     headers: Any = {f"h{at:04}": "x" * size for at in range(large)} | {"kept": "small"}
     await fill(rabbitmq.url, words, [b"poison"], Basic.Properties(headers=headers))
     await fill(rabbitmq.url, words, [b"fine"])
