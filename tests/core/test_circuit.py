@@ -90,3 +90,13 @@ async def test_calls_that_come_during_an_outage_wait_for_the_one_that_probes() -
     assert await circuit.run(waiting.call) == "second"
     assert await probe == "first"
     assert waiting.times == [3.0]
+
+
+async def test_a_circuit_says_whether_there_is_an_outage() -> None:
+    circuit = Circuit("store", Board(), one_second)
+    assert circuit.halted is False
+    call = asyncio.create_task(circuit.run(Service(Unavailable("away"), "answer").call))
+    await asyncio.sleep(0.5)
+    assert circuit.halted is True
+    await call
+    assert circuit.halted is False

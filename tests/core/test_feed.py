@@ -9,6 +9,7 @@ import pytest
 from ackflow import operators as op
 from ackflow import sinks, streams
 from ackflow.streams import SourceError
+from tests.core import brokers
 from tests.queues import assert_all_closed, closed
 
 
@@ -312,3 +313,21 @@ async def test_until_idle_waits_without_spinning_while_a_connection_is_made() ->
     queue.put(2)
     assert await handle == [1, 2]
     assert now() == pytest.approx(23, abs=0.5)
+
+
+async def test_a_feed_without_a_connection_has_nothing_in_flight() -> None:
+    stream, source = brokers.queue([1], open_ended=True)
+    seen: list[Any] = []
+
+    async def look(value: int) -> None:
+        (feed,) = source.feeds
+        if not seen:
+            seen.append((feed.in_flight, feed.oldest, feed.owns(feed.epoch)))
+            source.broker.channels[0].lose()
+            await asyncio.sleep(0.01)
+            seen.append((feed.in_flight, feed.oldest, feed.epoch))
+
+    handle = (stream | sinks.each(look)).start()
+    await asyncio.sleep(5)
+    assert seen == [(1, 0.0, True), (0, 0.0, None)]
+    await handle.drain()

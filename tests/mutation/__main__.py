@@ -1,6 +1,7 @@
 """The mutation run: `python -m tests.mutation`; README.md says what it does."""
 
 import argparse
+import importlib.util
 import json
 import os
 import shutil
@@ -42,8 +43,11 @@ def copy_tree(target: Path) -> None:
 def main() -> int:
     """Judge the mutants, print the table, and return 1 for a survivor that nothing explains."""
     options = arguments()
-    # A process forked from one with a core of its own answers the same each time.
-    os.environ["PYTHONHASHSEED"] = "0"
+    if importlib.util.find_spec("cosmic_ray") is None:
+        sys.exit(
+            "tests.mutation needs cosmic-ray: .venv/bin/python -m pip install 'cosmic-ray>=8.7'"
+        )
+    os.environ["PYTHONHASHSEED"] = "0"  # sets have the same order each time
     if options.fresh:
         shutil.rmtree(KEPT, ignore_errors=True)
     KEPT.mkdir(exist_ok=True)

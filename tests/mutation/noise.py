@@ -12,7 +12,8 @@ def noise(tree: ast.Module) -> list[Region]:
 
     - Annotations and type variables: the type checkers' tests are in tests/typing.
     - What type checkers alone see: `if TYPE_CHECKING`, `@overload`, `@abstractmethod`.
-    - Texts of errors, warnings and the log: tests hold what they must name, not every word.
+    - Texts of errors, warnings and the log: tests hold what they must name, not every word. What is
+      logged as information is for people who look for a fault, and may go.
     - `slots=True`: memory and speed alone.
     """
     return [region(node) for parent in ast.walk(tree) for node in _unseen(parent)]
@@ -37,11 +38,11 @@ def _unseen(node: ast.AST) -> Iterator[ast.AST]:
             yield test
         case ast.Raise():
             yield from _texts(node)
+        case ast.Call(func=function) if ast.unparse(function) in ("TypeVar", "logger.info"):
+            yield node
         case ast.Call(func=function):
             if ast.unparse(function).startswith(("logger.", "warnings.", "self._warn")):
                 yield from _texts(node)
-            if ast.unparse(function) == "TypeVar":
-                yield node
         case ast.keyword(arg="slots"):
             yield node
         case ast.FunctionDef() | ast.AsyncFunctionDef():
