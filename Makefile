@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help words test check servers bench chaos mutation clean
+.PHONY: help words test check coverage servers bench chaos mutation clean
 
 help:  ## list the commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -38,6 +38,14 @@ check: $(LISTING)  ## ruff, mypy --strict, pyright, tests
 	# The package by its import names: by its folders every module would be there twice.
 	$(BIN)/pyright --pythonpath $(BIN)/python build/__editable__.*/ackflow examples tests/typing
 	$(BIN)/python -m pytest
+
+# Only what needs no server, and only the tests of these two folders: the others do not add to it.
+COVERING := tests/core tests/operators tests/streams/testing tests/test_laws.py tests/test_bad_input.py \
+	tests/test_conservation.py $(wildcard tests/sinks/test_*.py) $(wildcard tests/streams/test_*.py)
+
+coverage: $(LISTING)  ## branch coverage of streams/core and operators: 100 %, or it fails
+	$(BIN)/python -m coverage run -m pytest -q -m "not servers" $(COVERING)
+	$(BIN)/python -m coverage report
 
 servers: $(LISTING)  ## RabbitMQ on port 5672 and Elasticsearch on port 9200, for trying things out
 	PYTHON=$(BIN)/python tests/servers/up

@@ -23,3 +23,9 @@ def test_a_requeue_keeps_its_reason_and_its_wait() -> None:
     assert str(Requeue(reason="not yet", after=3)) == "not yet"
     assert Requeue("not yet", after=3).after == 3
     assert Requeue().after is None
+
+
+def test_a_text_with_control_characters_is_shown_escaped_and_in_one_line() -> None:
+    said = describe(ValueError("red \x1b[31m\nnext"))
+    assert said == "ValueError: red \\x1b[31m next"
+    assert len(describe(ValueError("x" * 100_000))) < 2_100
