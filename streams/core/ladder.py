@@ -19,6 +19,9 @@ from ackflow.streams.core.token import Token
 
 logger = logging.getLogger("ackflow.ladder")
 
+MOST_ATTEMPTS = 1_000_000
+"""A count of attempts that a message's header may claim at most."""
+
 
 class Ladder:
     """Settles one feed's deliveries, and holds those that are to come again."""
@@ -165,7 +168,8 @@ class Ladder:
         if tag in epoch.attempts:
             return epoch.attempts[tag]
         header = self._feed.broker.describe(epoch.ledger.item(tag)).headers.get(ATTEMPTS_HEADER)
-        return header if isinstance(header, int) and header > 0 else 0
+        # Anybody may have written it: a count beyond reason must still fit into a header after adding 1.
+        return min(header, MOST_ATTEMPTS) if isinstance(header, int) and header > 0 else 0
 
     def _bury(self, epoch: Epoch[Any], tag: int, cause: Exception) -> None:
         """Give up on a message: to the dead letter with it, or keep it where there is none."""

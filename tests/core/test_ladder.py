@@ -39,17 +39,17 @@ async def test_each_attempt_waits_what_the_policy_says_of_it() -> None:
 
 
 async def test_messages_come_again_in_the_order_in_which_their_waits_end() -> None:
-    seen: list[int] = []
+    seen: list[tuple[int, float]] = []
 
     def work(value: int) -> int:
-        seen.append(value)
-        if seen.count(value) == 1:
+        seen.append((value, now()))
+        if len(seen) <= 3:
             raise Requeue("later", after=10.0 - value)
         return value
 
     queued = closed([1, 2, 3], prefetch=64)
     await (queued | op.map(work) | sinks.to_list())
-    assert seen == [1, 2, 3, 3, 2, 1]
+    assert seen == [(1, 0), (2, 0), (3, 0), (3, 7), (2, 8), (1, 9)]
 
 
 async def test_those_whose_waits_end_together_come_again_in_the_order_they_failed() -> None:
@@ -271,3 +271,39 @@ async def test_attempts_are_counted_per_delivery_and_forgotten_when_it_is_settle
     attempts = feed.epoch.attempts
     assert await handle == [1]
     assert (seen, attempts) == ([0, 1, 2, 0, 2], {})
+
+
+async def test_what_is_handed_out_again_is_held_no_longer() -> None:
+    calls: list[float] = []
+
+    async def work(value: str) -> str:
+        calls.append(now())
+        if len(calls) == 1:
+            raise RuntimeError("broken")
+        await asyncio.sleep(10)
+        return value
+
+    handle = (closed(["a"], wait=lambda state: 5.0) | op.map_async(work) | sinks.to_list()).start()
+    await asyncio.sleep(3)
+    assert (handle.stats().held, handle.stats().retried) == (1, 0)
+    await asyncio.sleep(3)
+    assert (handle.stats().held, handle.stats().retried) == (0, 1)
+    assert await handle == ["a"]
+
+
+async def test_a_drain_waits_for_what_is_on_its_way_to_the_retry_queue() -> None:
+    retry = RetryQueue()
+    write = retry.write
+
+    async def slow(items: Any) -> None:
+        await asyncio.sleep(3)
+        await write(items)
+
+    retry.write = slow  # type: ignore[method-assign]
+    stream, source = queue(range(2), retry, open_ended=True, wait=lambda state: 1000.0)
+    handle = (stream | op.map(broken) | sinks.to_list()).start()
+    await asyncio.sleep(1)
+    await handle.drain()
+    assert [letter.body for letter in retry.letters] == [1]
+    assert (source.broker.acked, source.broker.ready) == ([1], [0])
+    assert retry.events == ["open", "close"]

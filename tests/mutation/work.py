@@ -12,11 +12,8 @@ from tests.mutation.judging import Order, Verdict, judge
 from tests.mutation.mutants import SETTINGS, Mutant, mutants
 from tests.mutation.results import Result, append, explanations, load
 
-LEAST, TIMES = 10.0, 5
+LEAST, TIMES = 4.0, 5
 """A mutant is given this many seconds, and this many times what its tests take without it."""
-
-OWN = 30.0
-"""Seconds for the module's own tests, which take one or two."""
 
 
 def main(order: str) -> None:
@@ -59,14 +56,14 @@ def _module(path: str, todo: list[Mutant], baseline: Verdict, told: dict[str, An
 
 def _verdict(mutant: Mutant, order: Order) -> Verdict:
     """Judge by the module's own tests, and where they pass by all that come by what was changed."""
-    verdict, only = Verdict(None), order.only
-    seconds = sum(s for test, s in order.durations.items() if only is None or test in only)
-    limit = LEAST + TIMES * seconds
-    if Path(order.own).exists() and (only is None or any(t.startswith(order.own) for t in only)):
-        verdict = judge(mutant, [order.own], order, min(limit, OWN))
-    if verdict.killer is None:
-        files = SETTINGS["tests"] if only is None else sorted({t.split("::")[0] for t in only})
-        verdict = judge(mutant, files, order, limit) if files else verdict
+    every = order.durations if order.only is None else order.only
+    own = {test for test in every if test.startswith(order.own)}
+    verdict = Verdict(None)
+    for tests in (own, set(every) - own):
+        if tests and verdict.killer is None:
+            files = sorted({test.split("::")[0] for test in tests})
+            seconds = sum(order.durations.get(test, 0.0) for test in tests)
+            verdict = judge(mutant, files, order, LEAST + TIMES * seconds)
     return verdict
 
 

@@ -235,7 +235,6 @@ async def test_headers_that_fill_a_frame_do_not_keep_a_message_from_its_dead_let
     assert len(found[DROPPED]) <= 20
 
 
-@pytest.mark.xfail(strict=True, reason="the count of attempts is taken from its header as it is")
 async def test_a_forged_count_of_attempts_does_not_keep_a_message_from_its_dead_letter(
     rabbitmq: RabbitMQ,
 ) -> None:
