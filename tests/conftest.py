@@ -2,8 +2,14 @@
 
 from importlib.metadata import entry_points
 
+from hypothesis import settings
+
 KIT = "ackflow.streams.testing.plugin"
 # An installation that is older than the kit's entry point does not bring it by itself.
 INSTALLED = any(point.value == KIT for point in entry_points(group="pytest11"))
 
 pytest_plugins = ["tests.servers.fixtures", *([] if INSTALLED else [KIT])]
+
+# How long an example takes is no matter of the tests: a busy machine would fail them.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")

@@ -115,7 +115,7 @@ class Trial:
             self._account.faults[fault] += 1
         # What publishes may have as many unconfirmed as it may have unacked.
         allowed = PREFETCH * len(self._queues) + (WINDOW if self._scenario.store == "queue" else 0)
-        self._account.duplicates_allowed = allowed * len(self._plan.faults)
+        self._account.duplicates_allowed = allowed * self._parts * len(self._plan.faults)
         await self._moves()
 
     async def _befall(self, fault: str) -> None:
