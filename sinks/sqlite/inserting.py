@@ -149,9 +149,10 @@ class Insert(Sink[Sequence[Row], Summary]):
 
     async def _prepare_from(self, found: Iterable[Row]) -> None:
         usable = [row for row in found if rows.unusable(row, self._table.key) is None]
-        if usable:
+        columns = self._table.columns_of(usable) if usable else []
+        if columns:  # otherwise none of their names can be a column's, and each row fails for it
             try:
-                await self._prepare(dict.fromkeys(self._table.columns_of(usable), ""))
+                await self._prepare(dict.fromkeys(columns, ""))
             except PipelineError as error:
                 # Nobody can mend it from here, and it is not the rows' fault.
                 raise Unavailable(str(error)) from error

@@ -71,6 +71,22 @@ async def test_the_arrivals_of_what_is_settled_are_forgotten_before_there_are_ma
         made.deliver([number])
     assert len(made._arrivals) >= 2 * MANY, "what is open is not forgotten"
     assert made.age(10 * MANY + 1) == 0.0
+    made.ledger.settle(range(10 * MANY + 1, 12 * MANY + 1), Verb.ACK)
+    made.deliver([0])
+    assert len(made._arrivals) == 1
+
+
+async def test_who_watches_a_delivery_hears_of_its_end_or_of_the_channels() -> None:
+    made, _ = epoch()
+    made.deliver(["a", "b", "c"])
+    heard: list[int] = []
+    for tag in (1, 2, 3):
+        made.watch(tag, lambda tag=tag: heard.append(tag))
+    made.tell([2])
+    assert heard == [2]
+    made.end()
+    assert made.closed
+    assert sorted(heard) == [1, 2, 3]
 
 
 async def test_a_closed_epoch_has_no_deliveries() -> None:

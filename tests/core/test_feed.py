@@ -84,19 +84,19 @@ async def test_such_an_error_after_a_lost_connection_ends_the_run_too() -> None:
 
 async def test_a_lost_connection_is_shown_and_tried_for_ever() -> None:
     queue = streams.memory.queue([1])
-    asked = unreachable(queue, ConnectionRefusedError("away"), start=1.0, until=500.0)
-    handle = (queue | sinks.each(lambda value: asyncio.sleep(1000))).start()
+    asked = unreachable(queue, ConnectionRefusedError("away"), start=1.0, until=2000.0)
+    handle = (queue | sinks.each(lambda value: asyncio.sleep(1e6))).start()
     await asyncio.sleep(2)
     queue.disconnect()
     await asyncio.sleep(1)
     assert handle.state == "halted: memory.queue: ConnectionRefusedError: away"
     assert handle.oldest_unacked == 0.0
-    await asyncio.sleep(600)
+    await asyncio.sleep(2100)
     assert handle.state == "running"
     assert handle.stats().halts == 1
     assert handle.stats().reconnects == 1
     waits = [late - early for early, late in pairwise(asked[1:])]
-    assert 5.0 <= max(waits) <= 10.0
+    assert 9.0 < max(waits) <= 10.0
     await handle.abort()
 
 
@@ -330,4 +330,19 @@ async def test_a_feed_without_a_connection_has_nothing_in_flight() -> None:
     handle = (stream | sinks.each(look)).start()
     await asyncio.sleep(5)
     assert seen == [(1, 0.0, True), (0, 0.0, None)]
+    await handle.drain()
+
+
+@pytest.mark.parametrize(("held", "at_once"), [(4.9, False), (5.1, True)])
+async def test_a_connection_that_held_for_five_seconds_was_no_failure(
+    held: float, at_once: bool
+) -> None:
+    queue = streams.memory.queue()
+    opened = unreachable(queue, ConnectionError(), until=0.0)
+    handle = (queue | sinks.to_list()).start()
+    await asyncio.sleep(held)
+    queue.disconnect()
+    await asyncio.sleep(1)
+    assert len(opened) == 2
+    assert (opened[1] == held) is at_once
     await handle.drain()

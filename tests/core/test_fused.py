@@ -50,26 +50,63 @@ async def test_long_work_inside_a_run_lets_the_loop_turn(monkeypatch: Any) -> No
     assert max(gaps[3:-1]) <= 8, "slices shrink to what takes 5 ms"
 
 
-async def test_quick_work_is_handed_on_in_one_run_however_it_was_sliced() -> None:
+class Sizes:
+    """A sink that writes down how many elements come at a time."""
+
+    max_items = 5000
+
+    def __init__(self) -> None:
+        self.sizes: list[int] = []
+
+    async def write(self, items: Any) -> None:
+        self.sizes.append(len(items))
+
+
+async def sizes(count: int, seconds: float, monkeypatch: Any) -> tuple[list[int], int]:
+    """How a run of so many values is handed on, at so many seconds of work each, and the looks at the
+    clock that takes."""
+    clock = Clock()
+    looks = 0
+
+    def look() -> float:
+        nonlocal looks
+        looks += 1
+        return clock()
+
     async def lists() -> Any:
-        yield list(range(1000))
+        yield list(range(count))
 
-    sizes: list[int] = []
-
-    class Counting:
-        max_items = 5000
-
-        async def write(self, items: Any) -> None:
-            sizes.append(len(items))
-
-    def pick(value: int) -> int:
+    def work(value: int) -> int:
+        clock.now += seconds
         return value
 
-    stream = streams.core.from_lists(lists, name="lists") | op.map(pick) | op.filter(bool)
-    sink: Any = Counting()
-    await (stream | sink)
-    assert sum(sizes) == 999
-    assert len(sizes) < 20
+    monkeypatch.setattr(fused, "perf_counter", look)
+    sink: Any = Sizes()
+    await (streams.core.from_lists(lists, name="lists") | op.map(work) | sink)
+    return sink.sizes, looks
+
+
+@pytest.mark.parametrize(
+    ("count", "looks"), [(1, 2), (5, 2), (16, 2), (17, 3), (40, 3), (48, 3), (1000, 8)]
+)
+async def test_quick_work_is_handed_on_in_one_run_after_few_looks_at_the_clock(
+    count: int, looks: int, monkeypatch: Any
+) -> None:
+    assert await sizes(count, 0.0, monkeypatch) == ([count], looks)
+
+
+async def test_slices_of_slow_work_shrink_to_single_messages(monkeypatch: Any) -> None:
+    handed_on, _ = await sizes(24, 0.010, monkeypatch)
+    assert handed_on == [16, 4, 1, 1, 1, 1]
+
+
+async def test_what_took_five_milliseconds_is_handed_on_and_slices_begin_smaller_again(
+    monkeypatch: Any,
+) -> None:
+    handed_on, _ = await sizes(336, 0.0001, monkeypatch)
+    assert handed_on == [112, 112, 112]
+    handed_on, _ = await sizes(96, 0.005 / 16, monkeypatch)
+    assert handed_on[0] == 48, "five milliseconds are not yet too many"
 
 
 async def test_a_failing_message_leaves_the_run_and_the_others_keep_their_order() -> None:
@@ -91,10 +128,14 @@ async def test_a_failure_is_named_after_the_step_it_happened_in() -> None:
     def second(value: int) -> int:
         raise ValueError(value)
 
-    queue = closed([1], dead_letter="discard")
-    pipeline = queue | op.map(abs) | op.tap(second) | op.map(str) | sinks.to_list()
-    await pipeline
-    assert pipeline.summary.failures["ValueError"].stage == "tap(f=second)"
+    for steps in (
+        op.map(abs) | op.tap(second) | op.map(str),
+        op.map(abs) | op.map(str) | op.tap(second),
+        op.tap(second),
+    ):
+        pipeline = closed([1], dead_letter="discard") | steps | sinks.to_list()
+        await pipeline
+        assert pipeline.summary.failures["ValueError"].stage == "tap(f=second)"
 
 
 async def test_an_outage_in_a_step_is_waited_out_and_the_work_goes_on_behind_it() -> None:
@@ -154,8 +195,10 @@ async def test_what_a_catch_does_not_take_goes_to_the_next_and_then_to_the_polic
         | op.catch(lambda error: "first", on=KeyError)
         | op.catch(lambda error: "second", on=LookupError)
     )
-    assert await (queue | steps | sinks.to_list()) == ["first", "second"]
+    pipeline = queue | steps | sinks.to_list()
+    assert await pipeline == ["first", "second"]
     assert [letter.body for letter in dead.values] == [2]
+    assert pipeline.summary.failures["ArithmeticError"].stage == "map(f=work)"
 
 
 async def test_a_catch_that_fails_itself_hands_on_its_own_error() -> None:
@@ -174,6 +217,8 @@ async def test_failures_from_further_up_reach_the_catch_among_the_steps() -> Non
     queue = closed(range(4))
     steps = op.map(str) | op.catch(lambda error: "caught", on=ValueError) | op.map(str.upper)
     assert await (refusing(queue, 2) | steps | sinks.to_list()) == ["0", "1", "CAUGHT", "3"]
+    last = op.map(lambda value: value * 10) | op.catch(lambda error: 7, on=ValueError)
+    assert await (refusing(closed(range(4)), 2) | last | sinks.to_list()) == [0, 10, 7, 30]
 
 
 async def test_failures_from_further_up_that_no_step_takes_are_settled() -> None:

@@ -1,6 +1,7 @@
 """Inlets: what a source that knows nothing of credit says of itself."""
 
 from collections.abc import AsyncGenerator
+from typing import Any
 
 from ackflow.streams.core import Inlet, Run
 from tests.core.recording import Recording
@@ -29,4 +30,8 @@ async def test_a_source_without_acks_has_nothing_in_flight_and_is_no_ones_accoun
     inlet = Quiet()
     assert (inlet.in_flight, inlet.oldest) == (0, 0.0)
     assert (inlet.starved, inlet.over) == (False, False)
-    assert not inlet.owns(Recording())
+    others = [Recording() for _ in range(100)]
+    more = [Quiet() for _ in range(100)]
+    assert not any(one.owns(other) for one in more for other in others)
+    owner: Any = inlet
+    assert owner.owns(owner)

@@ -107,6 +107,7 @@ async def test_a_quarter_of_prefetch_is_held_before_intake_pauses(
     handle = (queued | op.map(work) | sinks.each(ack_slowly, concurrency=1)).start()
     await asyncio.sleep(100)
     assert handle.stats().held == most
+    assert len(seen) <= prefetch, "what came after that waits"
     assert sum("intake pauses" in record.message for record in caplog.records) == 1
     await handle.drain()
     assert_all_closed(queued)
@@ -307,3 +308,61 @@ async def test_a_drain_waits_for_what_is_on_its_way_to_the_retry_queue() -> None
     assert [letter.body for letter in retry.letters] == [1]
     assert (source.broker.acked, source.broker.ready) == ([1], [0])
     assert retry.events == ["open", "close"]
+
+
+async def test_intake_pauses_however_much_more_than_a_quarter_is_held() -> None:
+    seen: list[int] = []
+
+    def work(value: int) -> int:
+        seen.append(value)
+        if value < 4:
+            raise RuntimeError("broken")
+        return value
+
+    queued = streams.memory.queue(range(100), prefetch=8, wait=lambda state: 1000.0)
+    handle = (queued | op.map(work) | sinks.to_list()).start()
+    await asyncio.sleep(100)
+    assert (handle.stats().held, seen) == (4, list(range(8)))
+    summary = await handle.drain()
+    assert (summary.held, summary.requeued) == (0, 8)
+
+
+async def test_of_those_whose_waits_end_together_the_first_that_failed_comes_first() -> None:
+    seen: list[int] = []
+
+    async def work(value: int) -> int:
+        seen.append(value)
+        if len(seen) <= 2:
+            await asyncio.sleep(2 - value)
+            raise Requeue("later", after=3.0 + value)
+        return value
+
+    queued = closed([1, 2])
+    await (queued | op.map_async(work, 2, ordered=False) | sinks.to_list())
+    assert seen == [1, 2, 2, 1]
+    assert now() == 5
+
+
+async def test_what_fails_during_a_pause_is_held_at_once() -> None:
+    async def work(value: str) -> str:
+        await asyncio.sleep(1)
+        raise RuntimeError("broken")
+
+    queued = streams.memory.queue(["a"], wait=lambda state: 1000.0)
+    handle = (queued | op.map_async(work) | sinks.to_list()).start()
+    await asyncio.sleep(0.5)
+    handle.pause()
+    await asyncio.sleep(1)
+    assert handle.stats().held == 1
+    await handle.drain()
+
+
+@pytest.mark.parametrize(("size", "when"), [(4, 0.05), (5, 0.0), (6, 0.0)])
+async def test_acks_of_a_quarter_of_prefetch_are_sent_at_once(size: int, when: float) -> None:
+    queued = streams.memory.queue(range(size), prefetch=20)
+    handle = (queued | op.chunk(size, timeout=None) | sinks.to_list()).start()
+    while not queued.acked:
+        await asyncio.sleep(0.001)
+    assert now() == pytest.approx(when, abs=0.004)
+    assert queued.acked == list(range(size))
+    await handle.drain()

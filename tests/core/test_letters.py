@@ -182,3 +182,49 @@ async def test_without_a_sink_nothing_is_opened_for_letters(letter: Any) -> None
     queued = closed(["1"], dead_letter=letter)
     assert await (queued | op.map(int) | sinks.to_list()) == [1]
     assert_all_closed(queued)
+
+
+async def test_a_message_that_is_given_up_while_draining_goes_back_without_a_letter() -> None:
+    async def work(value: str) -> str:
+        await asyncio.sleep(1)
+        raise ValueError("no use")
+
+    queued = streams.memory.queue(["x"], dead_letter=(dead := sinks.to_list()))
+    handle = (queued | op.map_async(work) | sinks.to_list()).start()
+    await asyncio.sleep(0.5)
+    await handle.drain()
+    assert (queued.ready, dead.values) == (["x"], [])
+
+
+@pytest.mark.parametrize("concurrency", [1, 3])
+async def test_a_drain_waits_for_letters_that_are_being_written(concurrency: int) -> None:
+    written: list[str] = []
+
+    async def take(letter: Any) -> None:
+        await asyncio.sleep(3)
+        written.append(letter.body)
+
+    letters = sinks.each(take, concurrency=concurrency)
+    queued = streams.memory.queue(["x"], dead_letter=letters)
+    handle = (queued | op.map(int) | sinks.to_list()).start()
+    await asyncio.sleep(1)
+    summary = await handle.drain()
+    assert (written, queued.acked) == (["x"], ["x"])
+    assert summary.dead_lettered == 1
+
+
+async def test_a_letter_that_nobody_takes_is_written_again_after_the_longest_wait() -> None:
+    times: list[float] = []
+
+    async def take(letter: Any) -> None:
+        times.append(asyncio.get_running_loop().time())
+        if len(times) < 3:
+            raise RuntimeError("no room")
+
+    wait = lambda state: float(state.attempt_number)  # noqa: E731
+    queued = streams.memory.queue(["x"], dead_letter=sinks.each(take), wait=wait)
+    handle = (queued | op.map(int) | sinks.to_list()).start()
+    await asyncio.sleep(200)
+    assert times == [0, 64, 128]
+    assert queued.acked == ["x"]
+    await handle.drain()

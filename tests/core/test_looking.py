@@ -113,3 +113,12 @@ async def test_values_looked_at_are_no_warning() -> None:
     queue = closed([1, 2])
     assert [value async for value in queue] == [1, 2]
     assert queue.ready == [1, 2]
+
+
+async def test_a_failure_while_looking_is_named_after_the_step_it_happened_in() -> None:
+    def work(value: int) -> int:
+        raise ValueError("bad")
+
+    with pytest.raises(ValueError, match="bad") as raised:
+        await (streams.of(1) | op.map(work)).peek(1)
+    assert raised.value.__notes__ == ["in map(f=work), with the value 1"]

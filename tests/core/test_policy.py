@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import FrozenInstanceError
-from math import inf
+from math import inf, nan
 from typing import Any
 
 import pytest
@@ -43,6 +43,9 @@ def test_the_state_a_wait_is_asked_with_is_what_tenacity_reads() -> None:
     state = RetryState(3)
     assert state.outcome is None
     assert (state.seconds_since_start, state.idle_for, state.upcoming_sleep) == (0.0, 0.0, 0.0)
+    changed: Any = state
+    with pytest.raises(FrozenInstanceError):
+        changed.attempt_number = 4
 
 
 def test_a_policy_tries_five_times_and_a_broker_twenty() -> None:
@@ -105,3 +108,19 @@ def test_settings_that_cannot_be_meant_are_refused(
 @pytest.mark.parametrize("letter", [None, "exchange", "discard", sinks.to_list()])
 def test_a_dead_letter_is_a_sink_or_one_of_two_words_or_none(letter: Any) -> None:
     assert FailurePolicy(dead_letter=letter).dead_letter is letter
+
+
+@pytest.mark.parametrize("seconds", [0, -1, nan, -inf, "5", None])
+def test_a_wait_begins_and_ends_with_a_number_of_seconds(seconds: Any) -> None:
+    with pytest.raises(ValueError, match=r"exponential\(first\): must be a finite number"):
+        exponential(first=seconds)
+    with pytest.raises(ValueError, match=r"exponential\(longest\): must be a finite number"):
+        exponential(longest=seconds)
+    with pytest.raises(ValueError, match=r"exponential\(first\)"):
+        exponential(first=inf)
+
+
+def test_what_errors_say_of_a_policy_is_no_part_of_it() -> None:
+    one, other = (FailurePolicy(wait=min, call=call) for call in ("memory.queue", "amqp.queue"))
+    assert one == other
+    assert "call" not in repr(one)

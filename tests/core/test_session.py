@@ -127,6 +127,8 @@ def test_a_long_value_is_cut_in_the_note_and_a_short_one_is_not() -> None:
     assert note.endswith("…")
     assert 150 < len(note) < 260
     assert short.__notes__ == [f"in map, with the value {'x' * 198!r}"]
+    running.record(cut := TypeError("cut"), "map", "x" * 199)
+    assert cut.__notes__ == [f"in map, with the value '{'x' * 198}…"]
 
 
 def test_failed_messages_are_counted_and_settled_by_their_own_policies() -> None:

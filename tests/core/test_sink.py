@@ -127,3 +127,17 @@ async def test_each_run_has_a_sink_of_its_own() -> None:
     pipeline = streams.of(1, 2, 3) | Counting()
     assert await pipeline == 3
     assert await pipeline == 3
+
+
+@pytest.mark.parametrize("name", ["concurrency", "max_items"])
+@pytest.mark.parametrize("number", [0, -1, 1.5, True, "2", None])
+def test_a_sinks_numbers_are_whole_from_1_up(name: str, number: Any) -> None:
+    stored, full = Stored(), Full()
+    for sink in (stored, full):
+        setattr(sink, name, number)
+    said = rf"\.{name}: must be a whole number from 1 up, got "
+    for end in (lambda: streams.of(1) | stored, lambda: streams.of(1) | full):
+        with pytest.raises(ValueError, match=said):
+            end()
+    with pytest.raises(ValueError, match=said):
+        as_sink(stored)

@@ -1,11 +1,14 @@
 """Slices and streams one after another."""
 
+import asyncio
 from typing import Any
 
 import pytest
 
 from ackflow import operators as op
 from ackflow import sinks, streams
+from ackflow.streams.core import Session
+from tests.core.stages import refusing
 from tests.queues import assert_all_closed, closed
 
 BOUNDS = [None, 0, 1, 2, 3, 5, 10]
@@ -65,6 +68,54 @@ async def test_a_stream_ends_where_nothing_beyond_the_slice_is_asked_for() -> No
     assert pulled == [0, 1]
 
 
+@pytest.mark.parametrize("size", [1, 5])
+async def test_the_source_is_closed_before_the_last_value_is_worked_on(size: int) -> None:
+    events: list[str] = []
+
+    async def lists() -> Any:
+        try:
+            yield list(range(size))
+            yield [size]
+        finally:
+            events.append("closed")
+
+    async def store(value: int) -> None:
+        events.append(f"value {value}")
+        await asyncio.sleep(1)
+
+    stream = streams.core.from_lists(lists, name="lists")
+    await (stream[:1] | sinks.each(store))
+    assert events == ["closed", "value 0"]
+
+
+async def test_a_failure_from_further_up_is_settled_and_counts_for_nothing() -> None:
+    queue = closed(range(6), dead_letter=(dead := sinks.to_list()))
+    pipeline = refusing(queue, 1, 3)[1:3] | sinks.to_list()
+    assert await pipeline == [2, 4]
+    assert [letter.body for letter in dead.values] == [1, 3]
+    assert (queue.ready, pipeline.summary.skipped) == ([5], 1)
+    assert pipeline.summary.failures["ValueError"].stage == "slice(start=1, stop=3, step=1)"
+
+
+async def test_concatenated_streams_are_closed_where_what_follows_fails() -> None:
+    ended: list[str] = []
+
+    async def source(name: str) -> Any:
+        try:
+            for number in range(3):
+                yield f"{name}{number}"
+        finally:
+            ended.append(name)
+
+    first, second = (streams.from_iterable(source(name)) for name in "ab")
+    runs = (first + second).attach(Session(), ())
+    async for _ in runs:
+        break
+    await runs.aclose()  # type: ignore[attr-defined]
+    assert ended == ["a"]
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
 @pytest.mark.parametrize(
     ("stream", "shown"),
     [
@@ -98,3 +149,21 @@ async def test_failures_pass_through_concatenated_streams_to_the_next_catch() ->
     failing = closed(["1", "x"]) | op.map(int)
     joined = (failing + streams.of(3)) | op.catch(lambda error: -1, on=ValueError)
     assert await (joined | sinks.to_list()) == [1, -1, 3]
+
+
+@pytest.mark.parametrize(
+    "index",
+    [
+        slice(-1, None),
+        slice(None, -1),
+        slice(None, None, -1),
+        slice(None, None, 0),
+        slice("1", None),
+        slice(None, 1.5),
+        slice(None, None, "1"),
+        3,
+    ],
+)
+def test_an_index_is_a_slice_of_whole_numbers_from_the_front(index: Any) -> None:
+    with pytest.raises(TypeError, match=r"stream\[index\]: must be a slice from the front"):
+        streams.of(1)[index]

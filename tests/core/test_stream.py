@@ -62,6 +62,7 @@ def test_streams_that_meet_have_the_places_that_both_have() -> None:
     chunked, unit = streams.of(1) | op.chunk(3), streams.of([1])
     assert (chunked + chunked).places == 1
     assert (chunked + unit).places == (unit + chunked).places == 0
+    assert (chunked + unit).shape == (3,), "they are to be of one shape; the first says which"
 
 
 def test_every_source_is_found_with_the_stages_behind_it() -> None:
@@ -121,4 +122,17 @@ async def test_failures_pass_stages_that_pass_them_to_the_next_catch_alone() -> 
     queue = closed([0, 1, 2], dead_letter=(dead := sinks.to_list()))
     chunked = op.map(work) | op.chunk(3) | op.catch(lambda error: [-1], on=KeyError)
     assert await (queue | chunked | sinks.to_list()) == [[0, 2]]
+    assert [letter.body for letter in dead.values] == [1]
+
+
+async def test_no_failure_comes_to_a_stage_that_would_take_it_for_a_value() -> None:
+    def work(value: int) -> int:
+        if value == 1:
+            raise KeyError(value)
+        return value
+
+    queue = closed([0, 1, 2], dead_letter=(dead := sinks.to_list()))
+    step = op.map(work) | op.take_while(lambda value: True)
+    caught = step | op.catch(lambda error: -1, on=KeyError)
+    assert await (queue | caught | sinks.to_list()) == [0, 2]
     assert [letter.body for letter in dead.values] == [1]

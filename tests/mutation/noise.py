@@ -11,7 +11,8 @@ def noise(tree: ast.Module) -> list[Region]:
     """Return the regions, as (line, column), that mutants are not made in.
 
     - Annotations and type variables: the type checkers' tests are in tests/typing.
-    - What type checkers alone see: `if TYPE_CHECKING`, `@overload`, `@abstractmethod`.
+    - What type checkers alone see: `if TYPE_CHECKING`, `if MYPY`, protocols, `@overload`,
+      `@abstractmethod`.
     - Texts of errors, warnings and the log: tests hold what they must name, not every word. What is
       logged as information is for people who look for a fault, and may go.
     - `slots=True`: memory and speed alone.
@@ -30,12 +31,12 @@ def region(node: ast.AST) -> Region:
 
 def _unseen(node: ast.AST) -> Iterator[ast.AST]:
     match node:
-        case ast.arg(annotation=ast.AST() as annotation):
+        case ast.arg(annotation=ast.AST() as annotation) | ast.AnnAssign(annotation=annotation):
             yield annotation
-        case ast.AnnAssign(annotation=annotation):
-            yield annotation
-        case ast.If(test=ast.Name(id="TYPE_CHECKING") as test):
+        case ast.If(test=ast.Name(id="TYPE_CHECKING" | "MYPY") as test):
             yield test
+        case ast.ClassDef() if any("Protocol" in ast.unparse(base) for base in node.bases):
+            yield node
         case ast.Raise():
             yield from _texts(node)
         case ast.Call(func=function) if ast.unparse(function) in ("TypeVar", "logger.info"):

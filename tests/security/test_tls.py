@@ -1,5 +1,6 @@
 """Who answers is checked unless it is said otherwise; a refusal says what is wrong and what helps."""
 
+import asyncio
 import re
 import ssl
 import tempfile
@@ -62,8 +63,12 @@ async def halted(sink: Any) -> str:
 
 async def refused(stream: Any) -> str:
     with pytest.raises(SourceError) as caught:
-        await (stream | sinks.to_list())
+        await asyncio.wait_for(_run(stream | sinks.to_list()), 20)
     return str(caught.value)
+
+
+async def _run(pipeline: Any) -> None:
+    await pipeline
 
 
 @pytest.mark.parametrize("flaw", FLAWS)
@@ -96,7 +101,7 @@ async def test_a_broker_with_a_wrong_certificate_gets_no_password(
         text = await refused(source)
         sink = sinks.amqp.publish(url, routing_key="words", ca_file=trusted)
         with pytest.raises(sinks.amqp.PublishRefused, match=HELPS.get(flaw, "ca_file=")):
-            await (streams.of("um") | sink)
+            await asyncio.wait_for(_run(streams.of("um") | sink), 20)
     assert "TLS refused, the broker's certificate can't be trusted" in text
     assert HELPS.get(flaw, "ca_file= names the authority") in text
 
