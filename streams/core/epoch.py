@@ -29,6 +29,8 @@ class Epoch(Generic[Raw]):
         self.channel: Channel | None = None
         self.attempts: dict[int, int] = {}
         """How often each failed delivery has failed."""
+        self.refused: dict[int, Exception] = {}
+        """What is held against deliveries that nobody may work on."""
         self.cancelled = False
         """Whether the broker was asked for no more deliveries."""
         self._arrivals: dict[int, float] = {}
@@ -65,9 +67,10 @@ class Epoch(Generic[Raw]):
 
     def tell(self, tags: Sequence[int]) -> None:
         """Let go of what was kept about deliveries that are settled for good."""
-        if self.attempts:
+        if self.attempts or self.refused:
             for tag in tags:
                 self.attempts.pop(tag, None)
+                self.refused.pop(tag, None)
         if self._watchers:
             self._watchers.tell(tags)
 

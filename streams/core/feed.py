@@ -223,6 +223,7 @@ class Feed(Inlet[A], Generic[A, Raw]):
         """Put deliveries into the buffer."""
         self.session.summary.delivered += len(tags)
         for position, error in refused.items():
+            epoch.refused[tags[position]] = error
             self.session.record(error, self.broker.name, "a refused delivery")
             epoch.settle([tags[position]], self.policy.judge(error))
         self._buffer.extend(

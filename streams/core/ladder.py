@@ -69,15 +69,21 @@ class Ladder:
         return self._held[0][0] if self._held else None
 
     def ripe(self) -> list[Token]:
-        """Take out the held messages whose wait is over."""
+        """Take out the held messages whose wait is over; those refused meet their policy again."""
         now = asyncio.get_running_loop().time()
-        tokens: list[Token] = []
+        tokens: list[tuple[Epoch[Any], int]] = []
         while self._held and self._held[0][0] <= now:
             _, _, epoch, tag, _ = heapq.heappop(self._held)
             tokens.append((epoch, tag))
-        self._summary.retried += len(tokens)
         self._summary.held = len(self._held)
-        return tokens
+        again: list[Token] = []
+        for epoch, tag in tokens:
+            if (cause := epoch.refused.get(tag)) is None:
+                again.append((epoch, tag))
+            else:
+                epoch.settle([tag], epoch.judge(cause))
+        self._summary.retried += len(again)
+        return again
 
     def full(self) -> bool:
         """Say whether a quarter of prefetch is held."""

@@ -8,7 +8,7 @@ import pytest
 
 from ackflow import operators as op
 from ackflow import sinks, streams
-from ackflow.streams import SourceError
+from ackflow.streams import Reject, SourceError, testing
 from tests.core import brokers
 from tests.queues import assert_all_closed, closed
 
@@ -197,21 +197,59 @@ async def test_an_idle_queue_ends_only_when_what_it_handed_out_is_settled() -> N
     assert now() == pytest.approx(50, abs=0.2)
 
 
-async def test_refused_deliveries_fail_by_the_policy_and_the_others_are_handed_out() -> None:
-    queue = closed([1, 2, 3], dead_letter=(dead := sinks.to_list()))
+def refuse(queue: Any, error: Exception) -> None:
+    """Have a queue refuse the second of its deliveries."""
     connect = queue._broker.connect
 
     async def refusing(epoch: Any) -> Any:
         deliver = epoch.deliver
-        epoch.deliver = lambda raws: deliver(raws, {1: ValueError("unreadable")})
+        epoch.deliver = lambda raws: deliver(raws, {1: error})
         return await connect(epoch)
 
-    queue._broker.connect = refusing  # type: ignore[method-assign]
+    queue._broker.connect = refusing
+
+
+async def test_refused_deliveries_fail_by_the_policy_and_the_others_are_handed_out() -> None:
+    queue = closed([1, 2, 3], dead_letter=(dead := sinks.to_list()))
+    refuse(queue, ValueError("unreadable"))
     pipeline = queue | sinks.to_list()
     assert await pipeline == [1, 3]
     assert [letter.body for letter in dead.values] == [2]
     assert pipeline.summary.delivered == 3
     assert pipeline.summary.failures["ValueError"].stage == "memory.queue"
+
+
+async def test_a_refused_delivery_that_nobody_takes_is_held_and_never_handed_out() -> None:
+    queue = streams.memory.queue([1, 2, 3], wait=lambda state: 10)
+    refuse(queue, ValueError("unreadable"))
+    handle = (queue | (sink := sinks.to_list())).start()
+    await asyncio.sleep(1000)
+    assert sink.values == [1, 3]
+    assert (handle.stats().held, handle.stats().retried) == (1, 0)
+    summary = await handle.drain()
+    assert (queue.acked, queue.requeued, summary.requeued) == ([1, 3], [2], 1)
+
+
+async def test_a_refused_delivery_meets_its_dead_letter_again_once_that_takes_it() -> None:
+    dead = testing.FlakySink([Reject("full"), None])
+    queue = streams.memory.queue([1, 2, 3], wait=lambda state: 10, dead_letter=dead)
+    refuse(queue, Reject("too large"))
+    handle = (queue | (sink := sinks.to_list())).start()
+    await asyncio.sleep(9)
+    assert (dead.accepted, queue.acked) == ([], [1, 3])
+    await asyncio.sleep(2)
+    await handle.drain()
+    assert [letter.body for letter in dead.accepted] == [2]
+    assert (queue.acked, sink.values) == ([1, 3, 2], [1, 3])
+
+
+async def test_a_refused_delivery_spends_its_attempts_without_being_handed_out() -> None:
+    queue = closed([1, 2, 3], attempts=2, wait=lambda state: 10, dead_letter="discard")
+    refuse(queue, RuntimeError("unreadable for now"))
+    pipeline = queue | sinks.to_list()
+    assert await pipeline == [1, 3]
+    assert now() == pytest.approx(10, abs=0.2)
+    assert pipeline.summary.rejected == 1
 
 
 async def test_what_a_drain_finds_unread_goes_back_untouched() -> None:
