@@ -66,8 +66,8 @@ class Frames(connection.FrameReceiver):
         data = await self._read()
         try:
             found = pamqp.frame.unmarshal(data)
-            if len(data) > SURELY_FLAT and data[0] == FRAME_HEADER:
-                _check_depth(found[2])
+            if data[0] == FRAME_HEADER:
+                _check_depth(found[2], len(data))
             return found
         except Exception as error:  # RecursionError for headers within headers, among others
             kind, channel, _ = _HEAD.unpack_from(data)
@@ -94,8 +94,21 @@ class Frames(connection.FrameReceiver):
             raise AMQPConnectionError(f"the connection was lost: {error!r}") from error
 
 
-def _check_depth(header: Any) -> None:
-    """Raise ValueError where headers nest too deep."""
+def header(payload: bytes) -> ContentHeader:
+    """Read the header of a message (AMQP 0-9-1, section 4.2.6.1), `Unreadable` where that can't be."""
+    found = ContentHeader()
+    try:
+        found.unmarshal(payload)
+        _check_depth(found, len(payload))
+    except Exception as error:
+        return Unreadable(payload, error)
+    return found
+
+
+def _check_depth(header: Any, size: int) -> None:
+    """Raise ValueError where headers nest too deep; `size`: bytes of all of them."""
+    if size <= SURELY_FLAT:
+        return
     level: list[Any] = [header.properties.headers or {}]
     for _ in range(DEEPEST):
         entries = (each.values() if isinstance(each, dict) else each for each in level)
@@ -111,14 +124,17 @@ def _mended(kind: int, payload: bytes, error: Exception) -> Any:
         if kind == FRAME_HEADER:
             return Unreadable(payload, error)
         if kind == FRAME_METHOD and payload.startswith(_DELIVER):
-            return _deliver(payload[len(_DELIVER) :])
+            return deliver(payload[len(_DELIVER) :])
     except (struct.error, IndexError):
         pass
     return None
 
 
-def _deliver(data: bytes) -> Basic.Deliver:
-    """Read basic.deliver (AMQP 0-9-1, section 1.8.3.9), whatever bytes its routing key has."""
+def deliver(data: bytes) -> Basic.Deliver:
+    """Read basic.deliver (AMQP 0-9-1, section 1.8.3.9), whatever bytes its routing key has.
+
+    `data` is its payload, behind the numbers of class and method.
+    """
     found = Basic.Deliver()  # whose arguments would be checked, the exchange's characters too
     found.consumer_tag, data = _short(data)
     found.delivery_tag, bits = _TAG.unpack_from(data)

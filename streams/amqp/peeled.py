@@ -1,0 +1,46 @@
+"""Peeled: a delivery as the bytes that came, decoded when somebody asks."""
+
+import struct
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pamqp.commands import Basic
+
+_TAG = struct.Struct(">Q")
+
+
+class Peeled:
+    """A raw delivery, taken off the wire: see `Raw`."""
+
+    __slots__ = ("_decoded", "_header", "_method", "body", "size")
+
+    def __init__(self, body: bytes, size: int, method: bytes, header: bytes) -> None:
+        """`method` is the payload of basic.deliver behind its number, `header` the next frame's."""
+        self.body = body
+        self.size = size
+        self._method = method
+        self._header = header
+        self._decoded: Any = None
+
+    @property
+    def tag(self) -> int:
+        tag: int = _TAG.unpack_from(self._method, 1 + self._method[0])[0]
+        return tag
+
+    @property
+    def redelivered(self) -> bool:
+        return bool(self._method[9 + self._method[0]] & 1)
+
+    @property
+    def method(self) -> "Basic.Deliver":
+        from ackflow.streams.amqp import frames
+
+        return frames.deliver(self._method)
+
+    @property
+    def header(self) -> Any:
+        if self._decoded is None:
+            from ackflow.streams.amqp import frames
+
+            self._decoded = frames.header(self._header)
+        return self._decoded
