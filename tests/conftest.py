@@ -2,7 +2,10 @@
 
 from importlib.metadata import entry_points
 
+import pytest
 from hypothesis import settings
+
+from ackflow.streams.amqp import choice
 
 KIT = "ackflow.streams.testing.plugin"
 # An installation that is older than the kit's entry point does not bring it by itself.
@@ -13,3 +16,11 @@ pytest_plugins = ["tests.servers.fixtures", *([] if INSTALLED else [KIT])]
 # How long an example takes is no matter of the tests: a busy machine would fail them.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
+
+
+@pytest.fixture(params=choice.CHOICES)
+def consumer(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Each of the ways in which messages of RabbitMQ come in; both have to keep every promise."""
+    monkeypatch.setenv(choice.VARIABLE, request.param)
+    way: str = request.param
+    return way

@@ -7,15 +7,18 @@ included: https://www.rabbitmq.com/docs/alarms
 import asyncio
 import logging
 from asyncio import AbstractEventLoop
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
 from weakref import WeakKeyDictionary
 
-from ackflow.streams.amqp import refusals
+from ackflow.streams.amqp import choice, refusals
 from ackflow.streams.amqp.address import Address
+from ackflow.streams.amqp.raw import Raw
 from ackflow.streams.amqp.server import Server
+from ackflow.streams.amqp.tap import Tap
+from ackflow.streams.amqp.wire import Wire
 from ackflow.streams.core import SourceError
 
 if TYPE_CHECKING:
@@ -37,9 +40,16 @@ logger = logging.getLogger("ackflow.amqp")
 class Link:
     """A connection while it lives, and how many use it."""
 
-    def __init__(self, connection: "Connection", address: Address, shared: "_Shared") -> None:
+    def __init__(
+        self,
+        connection: "Connection",
+        address: Address,
+        shared: "_Shared",
+        wire: Wire | None = None,
+    ) -> None:
         self.connection = connection
         self.address = address
+        self._wire = wire
         self.users = 0
         self._shared = shared
         self._number = 0
@@ -70,6 +80,14 @@ class Link:
                 )
         opened: Channel = channel
         return opened
+
+    def tap(
+        self, channel: "Channel", deliver: Callable[[Sequence[Raw]], None], max_body_bytes: int
+    ) -> None:
+        """Have the deliveries of a channel taken off the wire; without one they go to aiormq."""
+        if self._wire is not None:
+            frame_max = self.connection.connection_tune.frame_max or 0
+            self._wire.tap(channel.number, Tap(deliver, max_body_bytes), frame_max)
 
     async def blocked(self) -> bool:
         """Say whether the broker blocks those who publish; if not, `ready` returns at once."""
@@ -127,7 +145,7 @@ class _Shared:
         for _ in self._server.addresses:
             address = self._server.addresses[_turns.get(self._server, 0)]
             try:
-                link = Link(await self._open(address, within), address, self)
+                link = await self._open(address, within)
             except SourceError as error:
                 errors.append(error)
                 self._turn()
@@ -146,22 +164,24 @@ class _Shared:
         turn = _turns.get(self._server, 0) + 1
         _turns[self._server] = turn % len(self._server.addresses)
 
-    async def _open(self, address: Address, within: float) -> "Connection":
+    async def _open(self, address: Address, within: float) -> Link:
         from ackflow.streams.amqp.frames import Connection
 
         server = self._server
+        wire = choice.wire() if self._purpose == "consuming" else None
         try:
             context = await asyncio.to_thread(server.context_for, address)
             connection = Connection(
                 _url(address, server.heartbeat_for(address)),
                 context=context,
                 client_properties={"connection_name": server.name_for(address, self._purpose)},
+                **choice.transport(wire),
             )
             connection.vhost = address.vhost
             await _connected(connection, within)
         except Exception as error:
             raise refusals.connecting(error, address) from error
-        return connection
+        return Link(connection, address, self, wire)
 
 
 async def _connected(connection: "Connection", within: float) -> None:

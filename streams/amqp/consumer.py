@@ -3,7 +3,6 @@
 import asyncio
 import logging
 from collections.abc import Sequence
-from typing import Any
 
 from ackflow.streams.amqp import connections, refusals, topology
 from ackflow.streams.amqp.absence import Absences
@@ -31,7 +30,10 @@ class Consumer:
     consumer; one prefetch for the whole channel is refused by quorum queues.
     """
 
-    def __init__(self, settings: Settings, session: Session, prefetch: int) -> None:
+    def __init__(
+        self, settings: Settings, session: Session, prefetch: int, *, properties: bool = False
+    ) -> None:
+        """`properties`: whether every delivery has to have some that can be read."""
         many = "s" if len(settings.queues) > 1 else ""
         self.name = f"amqp queue{many} {', '.join(settings.queues)}"
         self.start_timeout = settings.start_timeout
@@ -43,7 +45,9 @@ class Consumer:
         self._prefetch = prefetch
         self._tags = {queue: f"ackflow.{number}" for number, queue in enumerate(settings.queues, 1)}
         self._sources = {tag: queue for queue, tag in self._tags.items()}
-        self._inspection = Inspection(settings.max_body_bytes, settings.policy.deliveries)
+        self._inspection = Inspection(
+            settings.max_body_bytes, settings.policy.deliveries, properties=properties
+        )
         self._started = self._gave_back = False
 
     @property
@@ -53,8 +57,7 @@ class Consumer:
 
     def describe(self, raw: Raw) -> Delivery:
         """Return a raw delivery as a Delivery."""
-        method: Any = raw.delivery
-        return delivery(raw, self._sources[method.consumer_tag])
+        return delivery(raw, self._sources[raw.method.consumer_tag])
 
     async def connect(self, epoch: Epoch[Raw]) -> Line:
         """Open a channel that consumes; raise SourceError naming what can't be had."""
@@ -67,7 +70,13 @@ class Consumer:
         except BaseException:
             await link.leave()
             raise
-        line = Line(self.name, link, channel, lambda raws: self._deliver(epoch, raws))
+        line = Line(
+            self.name,
+            link,
+            channel,
+            lambda raws: self._deliver(epoch, raws),
+            max_body_bytes=self._settings.max_body_bytes,
+        )
         line.lost.add_done_callback(lambda _: self._lost(line))
         try:
             async with asyncio.timeout(ANSWER_WITHIN):

@@ -5,29 +5,56 @@ from collections.abc import Sequence
 from ackflow.streams.amqp.raw import Raw, delivery_count
 from ackflow.streams.core import Reject, describe
 
+BODY_BYTES = "x-ackflow-body-bytes"
+"""The header that says how long a body was of which a dead letter holds the beginning alone."""
+
+
+class TooLarge(Reject):
+    """A body is above the limit of its source."""
+
+    def __init__(self, reason: str, size: int) -> None:
+        super().__init__(reason)
+        self._size = size
+
+    def headers(self) -> dict[str, int]:
+        """Return what its dead letter says: how much of the body it does not hold."""
+        return {BODY_BYTES: self._size}
+
 
 class Inspection:
-    """Refuses bodies that are too large, headers that can't be read, and what seems to kill readers."""
+    """Refuses bodies that are too large, headers that can't be read, and what seems to kill readers.
 
-    def __init__(self, max_body_bytes: int, deliveries: int) -> None:
+    Headers only where somebody needs them: for deliveries that are handed out whole (`properties`),
+    and for the count of those that come again.
+    """
+
+    def __init__(self, max_body_bytes: int, deliveries: int, *, properties: bool) -> None:
         self._max_body_bytes = max_body_bytes
         self._deliveries = deliveries
+        self._properties = properties
 
     def refuse(self, raws: Sequence[Raw]) -> dict[int, Exception]:
         """Return the errors of those that are refused, by position."""
         refused: dict[int, Exception] = {}
         for position, raw in enumerate(raws):
-            if len(raw.body) > self._max_body_bytes:
-                refused[position] = self._too_large(len(raw.body))
-            elif (error := getattr(raw.header, "error", None)) is not None:
-                refused[position] = self._unreadable(error)
-            elif raw.delivery.redelivered and delivery_count(raw) >= self._deliveries:  # type: ignore[union-attr]
-                refused[position] = self._too_often(delivery_count(raw))
+            if raw.size > self._max_body_bytes:
+                refused[position] = self._too_large(raw.size)
+            elif (self._properties or raw.redelivered) and (error := self._unfit(raw)) is not None:
+                refused[position] = error
         return refused
 
+    def _unfit(self, raw: Raw) -> Reject | None:
+        error = getattr(raw.header, "error", None)
+        if error is not None:
+            return self._unreadable(error)
+        if raw.redelivered and (count := delivery_count(raw)) >= self._deliveries:
+            return self._too_often(count)
+        return None
+
     def _too_large(self, size: int) -> Reject:
-        return Reject(
-            f"a body of {size:,} bytes is over max_body_bytes={self._max_body_bytes:,} of its source"
+        return TooLarge(
+            f"a body of {size:,} bytes is over max_body_bytes={self._max_body_bytes:,} of its source",
+            size,
         )
 
     def _unreadable(self, error: Exception) -> Reject:

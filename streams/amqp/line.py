@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ackflow.streams.amqp import refusals
 from ackflow.streams.amqp.connections import ANSWER_WITHIN, Link, shortly
+from ackflow.streams.amqp.gathering import Gathering
 from ackflow.streams.amqp.pace import Pace
 from ackflow.streams.amqp.raw import Raw
 from ackflow.streams.core import Frame, Verb, describe
@@ -22,12 +23,19 @@ logger = logging.getLogger("ackflow.amqp")
 class Line:
     """One channel's consumers: hands their deliveries on in runs, and sends frames back.
 
+    Deliveries come off the wire where the connection has one, else through aiormq's consumer.
     `lost` is done when the channel is gone or was given up, and never raises. aiormq's own `closing`
     holds a different error or none for each way to end, CancelledError among them.
     """
 
     def __init__(
-        self, name: str, link: Link, channel: "Channel", deliver: Callable[[list[Raw]], None]
+        self,
+        name: str,
+        link: Link,
+        channel: "Channel",
+        deliver: Callable[[Sequence[Raw]], None],
+        *,
+        max_body_bytes: int,
     ) -> None:
         self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.reason = ""
@@ -41,12 +49,14 @@ class Line:
         self._consumers: dict[str, str] = {}
         self._arrived: list[Raw] = []
         self._last_tag = 0
-        self._begun = self._scheduled = self._closing = False
+        self._begun = self._closing = False
         self._writing: asyncio.Task[None] | None = None
         self._cancelling: asyncio.Task[None] | None = None
         self._pace = Pace()
         self.goes_on: Callable[[str], bool] = lambda queue: False
         """Asked when the broker ends one queue's consumer: whether to go on without it."""
+        self._gathering = Gathering(self._take, max_body_bytes)
+        link.tap(channel, self._take, max_body_bytes)
         channel.closing.add_done_callback(self._ended)
         channel.on_consumer_cancel_callbacks.add(self._on_cancel)
 
@@ -61,7 +71,7 @@ class Line:
         """Begin to consume from a queue; raise Refused where that is not possible."""
         with refusals.answers(f"consuming from queue {queue!r}"):
             await self._channel.basic_consume(
-                queue, self._on_message, consumer_tag=tag, arguments=arguments
+                queue, self._gathering.add, consumer_tag=tag, arguments=arguments
             )
             self._consumers[tag] = queue
             if self._cancelling is not None:
@@ -72,21 +82,19 @@ class Line:
         self._begun = True
         self._hand_on()
 
-    async def _on_message(self, message: Raw) -> None:
-        """Collect a delivery. An exception here would be aiormq's to log, and the delivery's loss."""
-        tag = message.delivery.delivery_tag  # type: ignore[union-attr]
-        self._last_tag += 1
-        if tag != self._last_tag:
+    def _take(self, raws: Sequence[Raw]) -> None:
+        """Take deliveries in. Their tags rise, so that of the last one tells whether one is missing."""
+        if self.lost.done():
+            return
+        self._last_tag += len(raws)
+        if (tag := raws[-1].tag) != self._last_tag:
             self.give_up(f"delivery tag {tag} came where {self._last_tag} was expected")
             return
-        self._arrived.append(message)
-        if not self._scheduled:
-            self._scheduled = True
-            asyncio.get_running_loop().call_soon(self._hand_on)
+        self._arrived += raws
+        self._hand_on()
 
     def _hand_on(self) -> None:
-        """Hand on all that arrived in this turn of the loop as one run."""
-        self._scheduled = False
+        """Hand on what arrived. An exception here would be the connection's end."""
         if not self._arrived or not self._begun or self.lost.done():
             return
         arrived, self._arrived = self._arrived, []
@@ -156,7 +164,7 @@ class Line:
             except Exception as error:
                 logger.info("%s: no answer to basic.cancel: %s", self._name, describe(error))
         self._consumers.clear()
-        self._hand_on()
+        self._gathering.hand_on()
 
     async def close(self) -> None:
         """Close the channel: the broker has then taken in every frame sent before.

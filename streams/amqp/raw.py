@@ -1,13 +1,38 @@
-"""Raw deliveries as aiormq hands them out, and what they mean to this library."""
+"""Raw deliveries: what of a message's bytes this library needs, and what it means."""
 
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, Protocol
 
 from ackflow.streams.core import Delivery
 
-if TYPE_CHECKING:
-    from aiormq.abc import DeliveredMessage
 
-Raw: TypeAlias = "DeliveredMessage"
+class Raw(Protocol):
+    """A delivery as it came in; `Peeled` is one that is decoded on demand, `Received` aiormq's own."""
+
+    body: bytes
+    """The body; of one that is above the limit no more than its beginning."""
+    size: int
+    """Bytes of the whole body."""
+
+    @property
+    def tag(self) -> int:
+        """The delivery tag."""
+        ...
+
+    @property
+    def redelivered(self) -> bool:
+        """Whether the broker handed it out before."""
+        ...
+
+    @property
+    def method(self) -> Any:
+        """The basic.deliver that it came with."""
+        ...
+
+    @property
+    def header(self) -> Any:
+        """The header of its content, with the properties; with an `error` where it can't be read."""
+        ...
+
 
 PROPERTIES = {
     "content_type": "content_type",
@@ -36,8 +61,8 @@ def body(raw: Raw) -> bytes:
 
 def delivery(raw: Raw, source: str) -> Delivery:
     """Return a raw delivery from queue `source` as a Delivery."""
-    given: Any = raw.header.properties
-    method: Any = raw.delivery
+    given = raw.header.properties
+    method = raw.method
     properties: dict[str, Any] = {}
     for name, attribute in PROPERTIES.items():
         value = getattr(given, attribute)
@@ -59,7 +84,7 @@ def delivery(raw: Raw, source: str) -> Delivery:
 
 def delivery_count(raw: Raw) -> int:
     """Return how often a delivery was handed out before; 0 where its queue does not count."""
-    headers: Any = raw.header.properties.headers
+    headers = raw.header.properties.headers
     count = headers.get(DELIVERY_COUNT) if headers else None
     return count if isinstance(count, int) else 0
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ackflow.streams.amqp import choice
 from ackflow.streams.amqp.server import Server
 from ackflow.streams.amqp.topology import NO_STREAMS, Declare
 from ackflow.streams.core import FailurePolicy, check_prefetch
@@ -33,6 +34,7 @@ class Settings:
 
     def __post_init__(self) -> None:
         """Raise ValueError or TypeError for settings that can't be meant."""
+        choice.chosen()
         self._check_queues()
         check_prefetch("amqp.queue", self.prefetch)
         self._check_deliveries()

@@ -37,6 +37,8 @@ class BodySource(Source):
 
     name = "amqp.queue"
     bounded = True
+    properties = False
+    """Whether it hands out the properties of messages."""
 
     def __init__(self, settings: Settings) -> None:
         self.prefetch = settings.prefetch
@@ -57,7 +59,7 @@ class BodySource(Source):
         The feed counts with the prefetch of one queue: whichever queue lags, that much is let out.
         """
         settings = self._settings
-        consumer = Consumer(settings, session, prefetch)
+        consumer = Consumer(settings, session, prefetch, properties=self.properties)
         return Feed(
             session,
             consumer,
@@ -73,6 +75,7 @@ class DeliverySource(BodySource):
     """Queues of a broker as a source of whole deliveries."""
 
     name = "amqp.deliveries"
+    properties = True
 
     def value(self, consumer: Consumer) -> Callable[[Raw], Delivery]:
         return consumer.describe
@@ -120,9 +123,9 @@ def queue(
 
     What: `prefetch`: messages of each queue that are unsettled at once, 1 to 65,535 (derived from
     the pipeline). `priority`: the broker prefers consumers with a higher one. `consumer_arguments`:
-    arguments of basic.consume. `max_body_bytes`: larger bodies fail. `until_idle`: seconds without a
-    message after which the stream ends. `declare`: "quorum", "classic" or a `Declare`; None only
-    checks that the queues exist.
+    arguments of basic.consume. `max_body_bytes`: larger bodies fail, and no more of them is kept, in a
+    dead letter neither. `until_idle`: seconds without a message after which the stream ends.
+    `declare`: "quorum", "classic" or a `Declare`; None only checks that the queues exist.
 
     Failures: `attempts`: how often a message is tried; `wait`: seconds before each further try, as
     tenacity's wait objects tell them; `permanent`: errors that are not worth one. `retry_queue`:
@@ -131,6 +134,8 @@ def queue(
     "discard", or None to keep what fails for good. `deliveries`: a quorum queue's message handed out
     so often fails for good, for it may be what ends the process. `consumer_timeout`: the broker's own
     setting, in seconds; at half of it this warns, or during an outage gives back.
+
+    Environment: ACKFLOW_AMQP_CONSUMER=plain has aiormq decode the messages, slower by far.
 
     Raises ValueError or TypeError for settings that can't be meant, and when it runs SourceError,
     which names what is wrong: the host, the password, the vhost, TLS, the queue.

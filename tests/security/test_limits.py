@@ -20,6 +20,7 @@ from ackflow import operators as op
 from ackflow import sinks, streams
 from ackflow.streams.amqp.frames import DEEPEST, UNREADABLE, Frames, Unreadable
 from ackflow.streams.amqp.outgoing import DROPPED
+from ackflow.streams.amqp.peeled import Peeled
 from ackflow.streams.core import SourceError
 from ackflow.streams.lines import LineReader
 from tests.servers.rabbitmq import RabbitMQ
@@ -72,40 +73,89 @@ class Written(Basic.Properties):
         return self._data
 
 
-async def test_properties_that_can_not_be_read_cost_their_message_alone(rabbitmq: RabbitMQ) -> None:
-    """aiormq gives up the connection over each of them, and the broker hands it out again."""
+async def odd_ones(rabbitmq: RabbitMQ) -> tuple[str, str]:
+    """Return a queue of messages with odd properties, fine ones between them, and an empty queue."""
     words, dead = unique("words"), unique("dead")
     await declare(rabbitmq.url, words)
     await declare(rabbitmq.url, dead)
     for name, data in ODD.items():
         await fill(rabbitmq.url, words, [name.encode()], Written(data))
         await fill(rabbitmq.url, words, [b"fine"])
+    return words, dead
 
-    letters = sinks.amqp.publish(rabbitmq.url, routing_key=dead)
-    source = streams.amqp.queue(words, url=rabbitmq.url, dead_letter=letters, until_idle=0.5)
-    pipeline = source | sinks.to_list()
 
-    assert await pipeline == [b"fine"] * len(ODD)
-    assert pipeline.summary.reconnects == 0
+async def letters_of_odd_ones(rabbitmq: RabbitMQ, dead: str) -> list[str]:
+    """Return what dead letters say went wrong, when all else is right about them."""
     found = await take(rabbitmq.url, dead)
     headers = [message.header.properties.headers or {} for message in found]
     assert [message.body.decode() for message in found] == list(ODD)
     assert [bytes(each[UNREADABLE]) for each in headers] == list(ODD.values())  # type: ignore[arg-type]
-    assert all("can't be decoded" in str(each["x-ackflow-error"]) for each in headers)
+    return [str(each["x-ackflow-error"]) for each in headers]
 
 
-async def test_the_exchange_gets_an_unreadable_message_as_it_was(rabbitmq: RabbitMQ) -> None:
+async def test_properties_that_can_not_be_read_cost_their_message_alone(
+    rabbitmq: RabbitMQ, consumer: str
+) -> None:
+    """aiormq gives up the connection over each of them, and the broker hands it out again."""
+    words, dead = await odd_ones(rabbitmq)
+    letters = sinks.amqp.publish(rabbitmq.url, routing_key=dead)
+    source = streams.amqp.deliveries(words, url=rabbitmq.url, dead_letter=letters, until_idle=0.5)
+    pipeline = source | op.map(lambda delivery: delivery.body) | sinks.to_list()
+
+    assert await pipeline == [b"fine"] * len(ODD)
+    assert pipeline.summary.reconnects == 0
+    said = await letters_of_odd_ones(rabbitmq, dead)
+    assert all("can't be decoded" in each for each in said)
+
+
+async def test_properties_that_nobody_reads_cost_nothing_and_stay_as_they_are(
+    rabbitmq: RabbitMQ, consumer: str
+) -> None:
+    words, dead = await odd_ones(rabbitmq)
+
+    def work(body: bytes) -> bytes:
+        if body != b"fine":
+            raise ValueError(f"no word, {len(body)} bytes")
+        return body
+
+    letters = sinks.amqp.publish(rabbitmq.url, routing_key=dead)
+    source = streams.amqp.queue(words, url=rabbitmq.url, dead_letter=letters, until_idle=0.5)
+    pipeline = source | op.map(work) | sinks.to_list()
+    assert await pipeline == [b"fine"] * len(ODD)
+    assert pipeline.summary.reconnects == 0
+    said = await letters_of_odd_ones(rabbitmq, dead)
+    assert said == [f"ValueError: no word, {len(name)} bytes" for name in ODD]
+
+
+async def test_what_comes_again_without_its_count_being_readable_fails(
+    rabbitmq: RabbitMQ, consumer: str
+) -> None:
+    """It may be what ends the process each time."""
+    words = unique("words")
+    await declare(rabbitmq.url, words)
+    await fill(rabbitmq.url, words, [b"odd"], Written(ODD["an id in Latin-1"]))
+    settings: dict[str, Any] = {"url": rabbitmq.url, "dead_letter": "discard", "until_idle": 0.5}
+    assert await streams.amqp.queue(words, **settings).peek(1) == [b"odd"]
+    pipeline = streams.amqp.queue(words, **settings) | sinks.to_list()
+    assert await pipeline == []
+    assert pipeline.summary.rejected == 1
+
+
+async def test_the_exchange_gets_an_unreadable_message_as_it_was(
+    rabbitmq: RabbitMQ, consumer: str
+) -> None:
     words, dead = unique("words"), unique("dead")
     declared = streams.amqp.Declare("classic", dead_letter_queue=dead)
     await declare(rabbitmq.url, words, **declared.queue_arguments())
     await declare(rabbitmq.url, dead, **{"x-queue-type": "classic"})
     await fill(rabbitmq.url, words, [b"odd"], Written(ODD["an id in Latin-1"]))
-    source = streams.amqp.queue(words, url=rabbitmq.url, dead_letter="exchange", until_idle=0.5)
-    await (source | sinks.to_list())
-    again = streams.amqp.deliveries(dead, url=rabbitmq.url, dead_letter="discard", until_idle=0.5)
-    pipeline = again | sinks.to_list()
-    assert await pipeline == []
-    assert pipeline.summary.rejected == 1
+    for queue, letter in ((words, "exchange"), (dead, "discard")):
+        source = streams.amqp.deliveries(
+            queue, url=rabbitmq.url, dead_letter=letter, until_idle=0.5
+        )
+        pipeline = source | sinks.to_list()
+        assert await pipeline == []
+        assert pipeline.summary.rejected == 1
 
 
 def framed(kind: int, payload: bytes) -> bytes:
@@ -141,6 +191,15 @@ async def test_headers_may_be_nested_as_deep_as_anybody_needs(kind: bytes) -> No
     assert type(await nests(DEEPEST + 1)) is Unreadable
 
 
+@given(st.one_of(st.binary(min_size=2, max_size=60), st.sampled_from(list(ODD.values()))))
+async def test_what_is_decoded_on_demand_is_what_is_decoded_at_once(data: bytes) -> None:
+    payload = struct.pack(">HHQ", 60, 0, 4) + data
+    (at_once,) = await read_frames(framed(2, payload))
+    on_demand = Peeled(b"body", 4, b"", payload).header
+    assert type(on_demand) is type(at_once)
+    assert (on_demand.body_size, on_demand.properties) == (4, at_once.properties)
+
+
 @given(st.binary(max_size=40), st.sampled_from([1, 2, 3]))
 async def test_any_bytes_in_a_frame_are_a_frame_or_one_clear_error(data: bytes, kind: int) -> None:
     with suppress(AMQPError):
@@ -156,7 +215,7 @@ async def test_a_routing_key_may_be_any_bytes(exchange: bytes, key: bytes) -> No
     assert found.routing_key == key.decode(errors="backslashreplace")
 
 
-async def test_a_routing_key_in_latin_1_costs_nothing(rabbitmq: RabbitMQ) -> None:
+async def test_a_routing_key_in_latin_1_costs_nothing(rabbitmq: RabbitMQ, consumer: str) -> None:
     class Key(Basic.Publish):
         def marshal(self) -> bytes:
             return super().marshal().replace(b"cafe", b"caf\xe9")
@@ -191,7 +250,9 @@ async def test_a_frame_larger_than_agreed_is_not_even_read() -> None:
     assert len(await read_frames(fitting, frame_max=131_072)) == 1
 
 
-async def test_a_body_above_the_limit_fails_alone_and_says_so(rabbitmq: RabbitMQ) -> None:
+async def test_a_body_above_the_limit_fails_alone_and_says_so(
+    rabbitmq: RabbitMQ, consumer: str
+) -> None:
     words, dead = unique("words"), unique("dead")
     for queue in (words, dead):
         await declare(rabbitmq.url, queue)
@@ -202,8 +263,9 @@ async def test_a_body_above_the_limit_fails_alone_and_says_so(rabbitmq: RabbitMQ
     )
     assert await (source | sinks.to_list()) == [b"um", b"dois"]
     (letter,) = await take(rabbitmq.url, dead)
-    said = (letter.header.properties.headers or {})["x-ackflow-error"]
-    assert "a body of 1,001 bytes is over max_body_bytes=1,000" in str(said)
+    headers = letter.header.properties.headers or {}
+    assert "a body of 1,001 bytes is over max_body_bytes=1,000" in str(headers["x-ackflow-error"])
+    assert (len(letter.body), headers["x-ackflow-body-bytes"]) == (1000, 1001)
 
 
 def fail(value: bytes) -> bytes:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -24,6 +25,8 @@ from tests.streams.amqp.tools import (
     take,
     unique,
 )
+
+pytestmark = pytest.mark.usefixtures("consumer")
 
 IDLE = 0.3
 
@@ -196,9 +199,31 @@ async def test_a_body_that_is_too_large_fails_alone(rabbitmq: RabbitMQ) -> None:
     assert sink.items == [b"small", b"small"]
     assert (summary.accepted, summary.rejected, summary.dead_lettered) == (2, 1, 1)
     [letter] = dead.items
-    assert len(letter.body) == 300_000
+    assert letter.body == b"x" * 200_000
+    assert letter.headers["x-ackflow-body-bytes"] == 300_000
     assert "300,000 bytes" in letter.headers["x-ackflow-error"]
     assert await ready(url, queue) == 0
+
+
+async def test_a_body_that_is_too_large_stays_whole_at_the_exchange_and_where_nobody_takes_it(
+    rabbitmq: RabbitMQ,
+) -> None:
+    queue, dead, url = unique("large"), unique("dead"), rabbitmq.url
+    declared = amqp.Declare("classic", dead_letter_queue=dead)
+    await declare(url, dead, **{"x-queue-type": "classic"})
+    await declare(url, queue, **declared.queue_arguments())
+    await fill(url, queue, [b"x" * 300_000])
+    settings = {"url": url, "prefetch": 10, "max_body_bytes": 1000}
+
+    run = (amqp.queue(queue, wait=lambda _: 0.01, **settings) | (sink := Collect())).start()
+    await eventually(lambda: run.stats().held)
+    await asyncio.sleep(0.1)
+    summary = await run.drain()
+    assert (sink.items, summary.requeued, summary.accepted) == ([], 1, 0)
+
+    await (amqp.queue(queue, dead_letter="exchange", until_idle=IDLE, **settings) | Collect())
+    [letter] = await take(url, dead)
+    assert letter.body == b"x" * 300_000
 
 
 async def test_a_message_that_was_handed_out_too_often_fails_for_good(rabbitmq: RabbitMQ) -> None:
@@ -277,7 +302,7 @@ async def _ack_the_first_of(url: str, queue: str, count: int) -> None:
     own = await link.channel()
     await own.basic_qos(prefetch_count=count)
     arrived: list[Any] = []
-    line = Line("a line", link, own, arrived.extend)
+    line = Line("a line", link, own, arrived.extend, max_body_bytes=9)
     await line.consume(queue, "tag", {})
     line.begin()
     await eventually(lambda: len(arrived) == count)
@@ -317,3 +342,54 @@ async def test_a_drain_acks_what_is_done_and_gives_back_the_rest(
     assert summary.accepted + summary.requeued == summary.delivered
     left = await eventually(lambda: take(url, queue))
     assert Counter(message.body for message in left) == Counter(bodies[summary.accepted :])
+
+
+async def test_bodies_of_all_sizes_come_whole_over_frames_of_4_kb(
+    make_rabbitmq: Callable[..., RabbitMQ],
+) -> None:
+    node = make_rabbitmq(settings={"frame_max": "4096"})
+    sizes = [0, 1, 4087, 4088, 4089, 8176, 100_000, 1_000_000]
+    bodies = [bytes([number]) * size for number, size in enumerate(sizes)]
+    await declare(node.url, "sizes")
+    await fill(node.url, "sizes", bodies)
+
+    sink = Collect()
+    await (amqp.queue("sizes", url=node.url, prefetch=3, until_idle=IDLE) | sink)
+
+    assert sink.items == bodies
+
+
+async def test_sources_that_share_a_connection_get_their_own_messages_alone(
+    rabbitmq: RabbitMQ,
+) -> None:
+    url, queues = rabbitmq.url, [unique(f"own-{number}") for number in range(5)]
+    for queue in queues:
+        await declare(url, queue)
+        await fill(url, queue, (b"%s %d" % (queue.encode(), n) * 1000 for n in range(200)))
+
+    sinks = [Collect() for _ in queues]
+    pipelines = [
+        amqp.deliveries(queue, url=url, prefetch=50, until_idle=IDLE) | sink
+        for queue, sink in zip(queues, sinks, strict=True)
+    ]
+    await asyncio.gather(*(pipeline.start() for pipeline in pipelines))
+
+    for queue, sink in zip(queues, sinks, strict=True):
+        expected = [b"%s %d" % (queue.encode(), n) * 1000 for n in range(200)]
+        assert [delivery.body for delivery in sink.items] == expected
+        assert {delivery.source for delivery in sink.items} == {queue}
+
+
+async def test_a_connection_that_only_delivers_is_not_taken_for_dead(rabbitmq: RabbitMQ) -> None:
+    """While it delivers, RabbitMQ sends no heartbeats; with one a second aiormq waits for 6 s."""
+    queue, url = unique("steady"), rabbitmq.url
+    await declare(url, queue)
+    sink = Collect()
+    run = (amqp.queue(queue, url=url, prefetch=100, heartbeat=1) | sink).start()
+    await eventually(lambda: run.state == "running")
+    async with channel(url) as own:
+        for _ in range(80):
+            await own.basic_publish(b"x", routing_key=queue)
+            await asyncio.sleep(0.1)
+    summary = await run.drain()
+    assert (summary.reconnects, summary.accepted) == (0, 80)

@@ -59,17 +59,21 @@ class FakeChannel:
 class FakeLink:
     left = 0
 
+    def tap(self, *_: Any) -> None:
+        """A connection without a wire."""
+
     async def leave(self) -> None:
         self.left += 1
 
 
 def message(tag: int) -> Any:
-    return SimpleNamespace(delivery=SimpleNamespace(delivery_tag=tag), body=b"%d" % tag)
+    method = SimpleNamespace(delivery_tag=tag, redelivered=False)
+    return SimpleNamespace(delivery=method, header=None, body=b"%d" % tag)
 
 
 def line(runs: list[list[Any]]) -> tuple[Line, FakeChannel, FakeLink]:
     channel, link = FakeChannel(), FakeLink()
-    made = Line("a line", link, channel, runs.append)  # type: ignore[arg-type]
+    made = Line("a line", link, channel, runs.append, max_body_bytes=9)  # type: ignore[arg-type]
     return made, channel, link
 
 
@@ -92,7 +96,7 @@ async def test_what_arrives_in_one_turn_of_the_loop_is_one_run() -> None:
     await turns()
     await channel.deliver(message(5))
     await turns()
-    assert [[m.delivery.delivery_tag for m in run] for run in runs] == [[1], [2, 3, 4], [5]]
+    assert [[raw.tag for raw in run] for run in runs] == [[1], [2, 3, 4], [5]]
 
 
 async def test_a_gap_in_the_tags_ends_the_line() -> None:
@@ -103,6 +107,7 @@ async def test_a_gap_in_the_tags_ends_the_line() -> None:
     assert channel.deliver is not None
     await channel.deliver(message(1))
     await channel.deliver(message(3))
+    await turns()
     assert made.lost.done()
     assert "tag 3 came where 2 was expected" in made.reason
     await turns()

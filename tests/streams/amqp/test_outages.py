@@ -24,6 +24,8 @@ from tests.streams.amqp.tools import (
     unique,
 )
 
+pytestmark = pytest.mark.usefixtures("consumer")
+
 PREFETCH = 512
 
 
@@ -70,6 +72,23 @@ async def test_a_cut_in_the_middle_of_100_000_loses_nothing_and_repeats_at_most_
     assert seen.total() - count <= PREFETCH
     assert summary.reconnects == 1
     assert summary.accepted + summary.stale == summary.delivered
+    assert await ready(url, queue) == 0
+    no_illegal_acks(caplog)
+
+
+async def test_bytes_that_are_no_frames_cost_the_connection_and_no_message(
+    rabbitmq: RabbitMQ, caplog: pytest.LogCaptureFixture
+) -> None:
+    queue, url = unique("garbage"), rabbitmq.url
+    await declare(url, queue)
+    bodies = [b"%d" % number for number in range(20_000)]
+    await fill(url, queue, bodies)
+    async with Proxy(url) as proxy:
+        sink = Collect(at(5_000, proxy.corrupt))
+        source = amqp.queue(queue, url=proxy.url, prefetch=PREFETCH, until_idle=1.0)
+        summary = await (source | sink)
+    assert set(sink.items) == set(bodies)
+    assert summary.reconnects == 1
     assert await ready(url, queue) == 0
     no_illegal_acks(caplog)
 

@@ -16,6 +16,8 @@ from tests.servers.processes import free_port
 from tests.servers.rabbitmq import RabbitMQ
 from tests.streams.amqp.tools import Collect, declare, fill, unique
 
+pytestmark = pytest.mark.usefixtures("consumer")
+
 PASSWORD = "s3cret/pass"
 
 

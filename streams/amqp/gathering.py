@@ -1,0 +1,50 @@
+"""Gathering: what the plain consumer of aiormq hands out, one by one, put together into runs."""
+
+import asyncio
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from aiormq.abc import DeliveredMessage
+
+
+class Received:
+    """A raw delivery as aiormq decoded it: see `Raw`."""
+
+    __slots__ = ("body", "header", "method", "size")
+
+    def __init__(self, message: "DeliveredMessage", max_body_bytes: int) -> None:
+        self.body = message.body[:max_body_bytes]
+        self.size = len(message.body)
+        self.method: Any = message.delivery
+        self.header: Any = message.header
+
+    @property
+    def tag(self) -> int:
+        tag: int = self.method.delivery_tag
+        return tag
+
+    @property
+    def redelivered(self) -> bool:
+        return bool(self.method.redelivered)
+
+
+class Gathering:
+    """Makes one run of all deliveries that come in one turn of the loop."""
+
+    def __init__(self, deliver: Callable[[list[Received]], None], max_body_bytes: int) -> None:
+        self._deliver = deliver
+        self._max_body_bytes = max_body_bytes
+        self._run: list[Received] = []
+
+    async def add(self, message: "DeliveredMessage") -> None:
+        """Take a delivery; a callback of aiormq's basic_consume."""
+        if not self._run:
+            asyncio.get_running_loop().call_soon(self.hand_on)
+        self._run.append(Received(message, self._max_body_bytes))
+
+    def hand_on(self) -> None:
+        """Hand on what there is."""
+        if self._run:
+            run, self._run = self._run, []
+            self._deliver(run)
