@@ -36,8 +36,9 @@ class Inspection:
     def refuse(self, raws: Sequence[Raw]) -> dict[int, Exception]:
         """Return the errors of those that are refused, by position."""
         refused: dict[int, Exception] = {}
+        most = self._max_body_bytes
         for position, raw in enumerate(raws):
-            if raw.size > self._max_body_bytes:
+            if len(raw.body) == most and raw.size > most:
                 refused[position] = self._too_large(raw.size)
             elif (self._properties or raw.redelivered) and (error := self._unfit(raw)) is not None:
                 refused[position] = error

@@ -6,25 +6,30 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pamqp.commands import Basic
 
-_TAG = struct.Struct(">Q")
+_NUMBER = struct.Struct(">Q")
+_CLASS = struct.calcsize(">HH")
 
 
 class Peeled:
     """A raw delivery, taken off the wire: see `Raw`."""
 
-    __slots__ = ("_decoded", "_header", "_method", "body", "size")
+    __slots__ = ("_decoded", "_header", "_method", "body")
 
-    def __init__(self, body: bytes, size: int, method: bytes, header: bytes) -> None:
+    def __init__(self, body: bytes, method: bytes, header: bytes) -> None:
         """`method` is the payload of basic.deliver behind its number, `header` the next frame's."""
         self.body = body
-        self.size = size
         self._method = method
         self._header = header
         self._decoded: Any = None
 
     @property
+    def size(self) -> int:
+        size: int = _NUMBER.unpack_from(self._header, _CLASS)[0]
+        return size
+
+    @property
     def tag(self) -> int:
-        tag: int = _TAG.unpack_from(self._method, 1 + self._method[0])[0]
+        tag: int = _NUMBER.unpack_from(self._method, 1 + self._method[0])[0]
         return tag
 
     @property

@@ -10,8 +10,11 @@ class Raw(Protocol):
 
     body: bytes
     """The body; of one that is above the limit no more than its beginning."""
-    size: int
-    """Bytes of the whole body."""
+
+    @property
+    def size(self) -> int:
+        """Bytes of the whole body."""
+        ...
 
     @property
     def tag(self) -> int:

@@ -34,7 +34,7 @@ class Tap:
         self._run: list[Peeled] = []
         self._method = self._header = b""
         self._parts: list[bytes] = []
-        self._size = self._missing = self._room = 0
+        self._missing = self._room = 0
 
     def hand_on(self) -> None:
         """Hand on what is complete."""
@@ -69,15 +69,15 @@ class Tap:
             raise BadFrame("the header of a message came where none was expected")
         if len(header) < _BEFORE_FLAGS + 2 or not header.startswith(BASIC):
             raise BadFrame("the header of a message came that is none of class basic")
-        (self._size,) = _SIZE.unpack_from(header, 4)
+        (size,) = _SIZE.unpack_from(header, len(BASIC))
         self._header = header
-        self._missing, self._room = self._size, min(self._size, self._max_body_bytes)
-        if not self._size:
+        self._missing, self._room = size, min(size, self._max_body_bytes)
+        if not size:
             self._complete()
 
     def _take_body(self, data: bytes, start: int, end: int) -> None:
         size = end - start
-        if size > self._missing:
+        if not self._missing or size > self._missing:
             raise BadFrame("more of a body came than was announced")
         self._missing -= size
         if self._room:
@@ -88,8 +88,7 @@ class Tap:
             self._complete()
 
     def _complete(self) -> None:
-        body = b"".join(self._parts)
-        self._run.append(Peeled(body, self._size, self._method, self._header))
+        self._run.append(Peeled(b"".join(self._parts), self._method, self._header))
         self._method = self._header = b""
         self._parts.clear()
 

@@ -226,6 +226,8 @@ BAD = {
     "a header of another class": (METHOD + framed(2, 1, b"\0\x3d" + bytes(12)), "of class basic"),
     "a body alone": (BODY, "more of a body came"),
     "a body without a header": (METHOD + BODY, "more of a body came"),
+    "an empty body alone": (framed(3, 1, b""), "more of a body came"),
+    "an empty body without a header": (METHOD + framed(3, 1, b""), "more of a body came"),
     "a body that is too long": (METHOD + HEADER + framed(3, 1, b"bodies"), "more of a body came"),
     "a body behind the end": (METHOD + HEADER + BODY + BODY, "more of a body came"),
     "a method that is cut": (framed(1, 1, METHOD[7:-2]), "shorter or longer than it says"),
