@@ -57,7 +57,7 @@ class Consumer:
 
     def describe(self, raw: Raw) -> Delivery:
         """Return a raw delivery as a Delivery."""
-        return delivery(raw, self._sources[raw.method.consumer_tag])
+        return delivery(raw, self._sources)
 
     async def connect(self, epoch: Epoch[Raw]) -> Line:
         """Open a channel that consumes; raise SourceError naming what can't be had."""

@@ -208,7 +208,8 @@ class Line:
         error = None if closing.cancelled() else closing.exception()
         if self._closing or self.lost.done():
             return
-        text = str(error.args[-1] if error is not None and error.args else error)
+        said = error.args[-1] if error is not None and error.args else None
+        text = str(said or "it ended")
         self.illegal = text.startswith("PRECONDITION_FAILED - unknown delivery tag")
         level = logging.ERROR if self.illegal else logging.WARNING
         logger.log(level, "%s: the channel was lost: %s", self._name, text)

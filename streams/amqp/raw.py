@@ -1,5 +1,6 @@
 """Raw deliveries: what of a message's bytes this library needs, and what it means."""
 
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 from ackflow.streams.core import Delivery
@@ -62,8 +63,8 @@ def body(raw: Raw) -> bytes:
     return raw.body
 
 
-def delivery(raw: Raw, source: str) -> Delivery:
-    """Return a raw delivery from queue `source` as a Delivery."""
+def delivery(raw: Raw, queues: Mapping[str, str]) -> Delivery:
+    """Return a raw delivery as a Delivery; `queues`: their names by consumer tag."""
     given = raw.header.properties
     method = raw.method
     properties: dict[str, Any] = {}
@@ -81,7 +82,7 @@ def delivery(raw: Raw, source: str) -> Delivery:
         routing_key=method.routing_key,
         redelivered=method.redelivered,
         delivery_count=delivery_count(raw),
-        source=source,
+        source=queues[method.consumer_tag],
     )
 
 

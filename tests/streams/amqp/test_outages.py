@@ -76,6 +76,23 @@ async def test_a_cut_in_the_middle_of_100_000_loses_nothing_and_repeats_at_most_
     no_illegal_acks(caplog)
 
 
+async def test_a_cut_in_the_middle_of_a_body_loses_nothing(
+    rabbitmq: RabbitMQ, caplog: pytest.LogCaptureFixture
+) -> None:
+    queue, url = unique("halved"), rabbitmq.url
+    await declare(url, queue)
+    bodies = [bytes([number]) * 300_000 for number in range(60)]
+    await fill(url, queue, bodies)
+    async with Proxy(url) as proxy:
+        sink = Collect(at(20, proxy.halve))
+        source = amqp.queue(queue, url=proxy.url, prefetch=10, until_idle=1.0)
+        summary = await (source | sink)
+    assert set(sink.items) == set(bodies)
+    assert summary.reconnects == 1
+    assert await ready(url, queue) == 0
+    no_illegal_acks(caplog)
+
+
 async def test_bytes_that_are_no_frames_cost_the_connection_and_no_message(
     rabbitmq: RabbitMQ, caplog: pytest.LogCaptureFixture
 ) -> None:
