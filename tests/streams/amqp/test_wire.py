@@ -181,6 +181,18 @@ def test_without_a_tap_all_bytes_pass_as_they_are_whatever_they_are(
     assert not ends.wire.error
 
 
+def test_a_frame_that_comes_in_many_reads_is_put_together_once() -> None:
+    """Once for every read would take the square of the time."""
+    ends = Ends(frame_max=131_072, limit=2**20)
+    frames = b"".join(delivery(1, b"x" * 131_000, frame_max=131_072))
+    reads = [frames[at : at + 100] for at in range(0, len(frames), 100)]
+    for number, read in enumerate(reads[:-1], 1):
+        ends.feed(read)
+        assert len(ends.wire._held) == number
+    ends.feed(reads[-1])
+    assert [len(each.body) for each in ends.deliveries] == [131_000]
+
+
 # -- garbage ------------------------------------------------------------------------------------
 
 
