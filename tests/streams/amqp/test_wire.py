@@ -38,7 +38,10 @@ class Ends:
     def __post_init__(self) -> None:
         self.wire = Wire(lambda: self.now)
         for channel in self.channels:
-            self.wire.tap(channel, Tap(self.runs.append, self.limit), self.frame_max)
+            self.tap(channel)
+
+    def tap(self, channel: int) -> None:
+        self.wire.tap(channel, Tap(self.runs.append, self.limit), self.frame_max)
 
     def feed(self, data: bytes, cuts: Sequence[int] = ()) -> bytes:
         bounds = [0, *sorted(cut % (len(data) + 1) for cut in cuts), len(data)]
@@ -260,6 +263,45 @@ def test_what_no_broker_may_send_is_one_clear_error(name: str) -> None:
     assert ends.held == 0
 
 
+def header(size: int, *, channel: int = 1, class_id: int = 60, more: bytes = b"\0\0") -> bytes:
+    return framed(2, channel, struct.pack(">HHQ", class_id, 0, size) + more)
+
+
+ONE_READ = {
+    "as usual": METHOD + header(4) + BODY,
+    "a body in two frames": METHOD + header(4) + framed(3, 1, b"bo") + framed(3, 1, b"dy"),
+    "a body in two frames that could be one": (
+        METHOD + header(12) + framed(3, 1, b"bo") + framed(3, 1, b"xx\xcexxxxxxx")
+    ),
+    "a body above the limit": METHOD + header(30) + framed(3, 1, b"x" * 30),
+    "a body at the limit": METHOD + header(20) + framed(3, 1, b"x" * 20),
+    "no body": METHOD + header(0),
+    "no body, and a frame for it": METHOD + header(0) + framed(3, 1, b""),
+    "another frame between": METHOD + HEARTBEAT + header(4) + HEARTBEAT + BODY,
+    "a header of another channel": METHOD + header(4, channel=2) + BODY,
+    "a header of another class": METHOD + header(4, class_id=61) + BODY,
+    "a header of another kind": METHOD + b"\x08" + header(4)[1:] + BODY,
+    "a header that does not end": METHOD + header(4)[:-1] + b"\0" + BODY,
+    "a header without flags": METHOD + header(4, more=b"") + BODY,
+    "a header above frame_max": METHOD + header(4, more=bytes(FRAME_MAX)) + BODY,
+    "a body of another channel": METHOD + header(4) + framed(3, 2, b"body"),
+    "a body of another kind": METHOD + header(4) + framed(8, 1, b"body"),
+    "a body that does not end": METHOD + header(4) + BODY[:-1] + b"\0",
+    "a body above frame_max": METHOD + header(34) + framed(3, 1, b"x" * 34),
+}
+
+
+@pytest.mark.parametrize("name", ONE_READ)
+def test_a_delivery_in_one_read_becomes_what_it_becomes_byte_by_byte(name: str) -> None:
+    data = ONE_READ[name] + b"".join(delivery(2, b"next"))
+    for limit in (20, 60):
+        at_once, by_bytes = Ends(limit=limit), Ends(limit=limit)
+        rest = at_once.feed(data)
+        assert rest == by_bytes.feed(data, range(len(data))) or at_once.wire.error
+        assert at_once.wire.error == by_bytes.wire.error
+        assert list(map(shown, at_once.deliveries)) == list(map(shown, by_bytes.deliveries))
+
+
 def test_where_no_largest_frame_is_agreed_upon_there_is_one_all_the_same() -> None:
     ends = Ends(frame_max=0)
     ends.feed(b"".join(delivery(1, b"x" * 200_000, frame_max=200_008)))
@@ -312,7 +354,7 @@ def test_a_closed_channel_is_let_go_of_for_its_number_is_used_again(close: objec
 def test_a_channel_that_ends_in_the_middle_of_a_body_leaves_nothing_to_the_next() -> None:
     ends = Ends()
     ends.feed(METHOD + HEADER + frame.marshal(Channel.CloseOk(), 1))
-    ends.wire.tap(1, Tap(ends.runs.append, LIMIT), FRAME_MAX)
+    ends.tap(1)
     ends.feed(b"".join(delivery(1, b"next")))
     assert [each.body for each in ends.deliveries] == [b"next"]
     assert not ends.wire.error
