@@ -67,10 +67,8 @@ class Feed(Inlet[A], Generic[A, Raw]):
 
     async def open(self) -> None:
         """Open the dead letter and the first epoch; raise SourceError after `start_timeout`."""
-        loop = asyncio.get_running_loop()
         await self.ladder.open()
-        self._last_use = loop.time()
-        self._connected = loop.create_future()
+        self._connected = asyncio.get_running_loop().create_future()
         self._keeping = asyncio.create_task(self._keep_open(), name=f"{self.broker.name}: epochs")
         self.sender.start()
         await self._connected
@@ -180,12 +178,12 @@ class Feed(Inlet[A], Generic[A, Raw]):
         return channel
 
     async def _end(self, channel: Channel) -> None:
-        """End the epoch whose channel is lost; once stopped, that is left to `close`."""
-        if self.epoch is None or self.stopped:
-            return
+        """End the epoch whose channel is lost; who is stopped does not wait for another one."""
+        assert self.epoch is not None
         self._forget(self.epoch)
-        self.session.halted(self.broker.name, "connection lost")
-        self.session.summary.reconnects += 1
+        if not self.stopped:
+            self.session.halted(self.broker.name, "connection lost")
+            self.session.summary.reconnects += 1
         self.session.rouse()
         await channel.close()
 

@@ -151,6 +151,7 @@ class PlainInlet(Inlet[Any]):
             self._session.fail(error)
         finally:
             self.over = True
+            self._session.relieve()  # another source may be over, and wait for this one
             await self._close(pull)
 
     async def _close(self, pull: Pull[list[Any]]) -> None:

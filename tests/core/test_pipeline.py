@@ -9,6 +9,7 @@ import pytest
 from ackflow import operators as op
 from ackflow import sinks, streams
 from ackflow.streams import Pipeline, Sink, Summary
+from tests.core.frames import record
 from tests.queues import assert_all_closed, closed
 
 
@@ -228,3 +229,31 @@ async def test_a_drain_takes_25_seconds_at_most_and_then_gives_up() -> None:
     summary = await handle.drain()
     assert asyncio.get_running_loop().time() == pytest.approx(26, abs=0.1)
     assert (summary.accepted, queue.ready) == (0, [1])
+
+
+async def test_the_seconds_of_a_run_are_those_it_took() -> None:
+    await asyncio.sleep(100)
+    pipeline = streams.of(1) | sinks.each(lambda value: asyncio.sleep(2))
+    assert (await pipeline).seconds == 2.0
+
+
+@pytest.mark.parametrize(("seconds", "left"), [(3.9, False), (10.0, True)])
+async def test_who_swallows_a_cancellation_is_left_behind_after_four_seconds(
+    seconds: float, left: bool, caplog: Any
+) -> None:
+    async def stubborn(value: int) -> None:
+        try:
+            await asyncio.sleep(1000)
+        except asyncio.CancelledError:
+            await asyncio.sleep(seconds)
+            raise
+
+    queue = streams.memory.queue([1, 2])
+    handle = (queue | sinks.each(stubborn)).start()
+    await asyncio.sleep(1)
+    record(queue, frames := [], [])
+    await handle.abort()
+    assert asyncio.get_running_loop().time() == 1 + min(seconds, 4)
+    assert bool(caplog.records) is left
+    assert (frames, queue.ready) == ([], [1, 2]), "an abort settles nothing"
+    await asyncio.sleep(10)
