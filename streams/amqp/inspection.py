@@ -1,29 +1,43 @@
 """Inspection: which deliveries are refused before anybody works on them."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from ackflow.streams.amqp.raw import Raw, delivery_count
 from ackflow.streams.core import Reject, describe
 
 
 class Inspection:
-    """Refuses bodies that are too large, headers that can't be read, and what seems to kill readers."""
+    """Refuses bodies that are too large, headers that can't be read, and what seems to kill readers.
+
+    For one epoch: of the deliveries that were handed out too often, only the first of each queue is
+    refused, since whatever else a process had in hand when it died was handed out as often. The others
+    are suspects, as are those that were handed out half as often.
+    """
 
     def __init__(self, max_body_bytes: int, deliveries: int) -> None:
         self._max_body_bytes = max_body_bytes
         self._deliveries = deliveries
+        self._blamed: set[Any] = set()
+        """The consumers whose first delivery of those that came too often is refused already."""
 
-    def refuse(self, raws: Sequence[Raw]) -> dict[int, Exception]:
-        """Return the errors of those that are refused, by position."""
+    def inspect(self, raws: Sequence[Raw]) -> tuple[dict[int, Exception], list[int]]:
+        """Return the errors of those that are refused, by position, and the positions of suspects."""
         refused: dict[int, Exception] = {}
+        suspects: list[int] = []
         for position, raw in enumerate(raws):
+            method: Any = raw.delivery
             if len(raw.body) > self._max_body_bytes:
                 refused[position] = self._too_large(len(raw.body))
             elif (error := getattr(raw.header, "error", None)) is not None:
                 refused[position] = self._unreadable(error)
-            elif raw.delivery.redelivered and delivery_count(raw) >= self._deliveries:  # type: ignore[union-attr]
-                refused[position] = self._too_often(delivery_count(raw))
-        return refused
+            elif method.redelivered and (count := delivery_count(raw)) * 2 >= self._deliveries:
+                if count >= self._deliveries and method.consumer_tag not in self._blamed:
+                    self._blamed.add(method.consumer_tag)
+                    refused[position] = self._too_often(count)
+                else:
+                    suspects.append(position)
+        return refused, suspects
 
     def _too_large(self, size: int) -> Reject:
         return Reject(

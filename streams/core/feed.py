@@ -234,11 +234,18 @@ class Feed(Inlet[A], Generic[A, Raw]):
             return []
         tokens = self.ladder.ripe()
         if self._buffer and not self.ladder.overflows():
-            fresh = self.session.allow(len(self._buffer))
+            fresh = self.session.allow(self._room())
             tokens += [self._buffer.popleft() for _ in range(fresh)]
         if tokens:
             self._last_use = asyncio.get_running_loop().time()
         return tokens
+
+    def _room(self) -> int:
+        """Say how many of the buffer may be handed out."""
+        assert self.epoch is not None
+        busy = bool(self.in_flight or self.epoch.ledger.unsent)
+        now = asyncio.get_running_loop().time()
+        return self.epoch.suspects.room(self._buffer, now, busy=busy)
 
     def _run(self, tokens: list[Token]) -> Run[A]:
         epoch = self.epoch
@@ -279,6 +286,9 @@ class Feed(Inlet[A], Generic[A, Raw]):
         """Return when to look again without having been woken."""
         if self._paused:
             return None
+        suspect = None if self.epoch is None else self.epoch.suspects.due
+        if suspect is not None and suspect > asyncio.get_running_loop().time():
+            return suspect if self.ladder.due is None else min(suspect, self.ladder.due)
         if self.ladder.due is not None:
             return self.ladder.due
         connected = self.epoch is not None and self.epoch.channel is not None
@@ -291,7 +301,8 @@ class Feed(Inlet[A], Generic[A, Raw]):
         epoch = self.epoch
         if epoch is None:
             return
-        self.starved = over or epoch.ledger.outstanding >= self.prefetch
+        waits = bool(epoch.suspects and self._buffer)
+        self.starved = over or waits or epoch.ledger.outstanding >= self.prefetch
         if self.starved and epoch.ledger.unsent:
             self.sender.now()
         elif self.starved:

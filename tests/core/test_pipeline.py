@@ -210,6 +210,19 @@ async def test_a_timeout_drains_and_its_timer_is_gone_with_the_run() -> None:
     assert early._timer.cancelled()
 
 
+async def test_a_timeout_ends_a_run_whose_sink_is_away_and_says_so() -> None:
+    def away(value: Any) -> None:
+        raise ConnectionError("no server")
+
+    queue = streams.memory.queue([1, 2])
+    pipeline = queue | op.chunk(2) | sinks.each(away)
+    with pytest.raises(TimeoutError, match=r"not done after 25 s \(halted: each.*no server\)"):
+        await pipeline.start(timeout=3)
+    assert asyncio.get_running_loop().time() == pytest.approx(28, abs=0.1)
+    assert queue.ready == [1, 2]
+    assert_all_closed(queue)
+
+
 async def test_the_sources_are_closed_even_where_the_sink_cannot_be() -> None:
     class Stuck(Opening):
         async def close(self) -> None:

@@ -266,6 +266,14 @@ async def test_who_cancels_a_run_that_waits_for_its_source_gets_no_error() -> No
     assert task.cancelled()
 
 
+async def test_a_run_that_is_aborted_while_it_waits_for_its_source_was_cancelled() -> None:
+    handle = (from_lists(lists([1], pause=100), name="pages") | sinks.to_list()).start()
+    await asyncio.sleep(1)
+    await handle.abort()
+    with pytest.raises(asyncio.CancelledError):
+        await handle
+
+
 async def _run(stream: Any) -> None:
     await (stream | sinks.to_list())
 
