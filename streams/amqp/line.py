@@ -203,5 +203,6 @@ class Line:
         text = str(error.args[-1] if error is not None and error.args else error)
         self.illegal = text.startswith("PRECONDITION_FAILED - unknown delivery tag")
         level = logging.ERROR if self.illegal else logging.WARNING
-        logger.log(level, "%s: the channel was lost: %s", self._name, text)
+        said = text if error is None else describe(error)  # the broker's words
+        logger.log(level, "%s: the channel was lost: %s", self._name, said)
         self._lose(text)
