@@ -32,7 +32,8 @@ class Places:
 
 
 class Log:
-    """A file that says which parts were handed to which sink, and which of them it has accepted.
+    """A file that says which messages were taken, which of their parts were handed to which sink, and
+    which of those it has accepted.
 
     It is written with single appends, so that what was written before a SIGKILL is there.
     """
@@ -101,7 +102,7 @@ def number(document: Any) -> str:
 
 def source(places: Places, *queues: str) -> Any:
     """Consume queues as every scenario does."""
-    return streams.amqp.queue(
+    consumed = streams.amqp.queue(
         list(queues or places.queues),
         url=places.amqp,
         prefetch=PREFETCH,
@@ -109,6 +110,7 @@ def source(places: Places, *queues: str) -> Any:
         start_timeout=60,
         heartbeat=10,
     )
+    return consumed | op.tap(lambda body: places.log.write("taken", [_published(body)]))
 
 
 def bulk(places: Places) -> Any:

@@ -332,7 +332,9 @@ async def test_a_downstream_broker_away_under_load_blames_nothing_and_goes_on_wi
     rabbitmq: RabbitMQ, own_rabbitmq: RabbitMQ
 ) -> None:
     load, seen, dead = Load(rabbitmq), Seen(), sinks.to_list()
-    await fill(own_rabbitmq, "words", [], "quorum")
+    # A classic queue: RabbitMQ 3.10 now and then confirms nothing of what reaches a quorum queue that is
+    # not yet up again after a kill, and only after a minute without a confirm it is published again.
+    await fill(own_rabbitmq, "words", [])
     handle = (
         load.source(dead_letter=dead)
         | op.map(orjson.loads)
