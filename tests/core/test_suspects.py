@@ -72,6 +72,8 @@ def test_nothing_waits_for_a_suspect_for_longer_than_10_s() -> None:
     assert suspects.due == 26
     assert suspects.room(tokens(2, 3), 17, busy=False) == 1
     assert suspects.due is None
+    assert suspects.room(tokens(3), 18, busy=True) == 0
+    assert suspects.room(tokens(3), 30, busy=True) == 1, "whoever looks late finds it due"
 
 
 def suspicious(queued: Any, suspect: Callable[[Any], bool]) -> Any:
@@ -199,7 +201,10 @@ async def test_intake_that_pauses_while_a_suspect_is_waited_for_keeps_the_loop_i
         return value
 
     handle = (queued | op.map_async(work) | sinks.to_list()).start()
-    await asyncio.sleep(500)
+    await asyncio.sleep(20)
+    handle.pause()
+    handle.resume()
+    await asyncio.sleep(480)
     assert (handle.stats().held, queued.acked) == (1, [])
     await handle.drain()
     assert_all_closed(queued)
