@@ -170,6 +170,11 @@ class Joined:
         return None
 
 
+def for_good(error: Exception) -> Outcome:
+    """Return the outcome of a failure where nothing is tried again."""
+    return SKIPPED if isinstance(error, Skip) else Outcome(Kind.REJECT, error)
+
+
 class Nobody:
     """An account that no source hangs on: for values that stand for no message, or for a copy of one."""
 
@@ -179,7 +184,7 @@ class Nobody:
         """Nobody waits for it."""
 
     def judge(self, error: Exception) -> Outcome:
-        return SKIPPED if isinstance(error, Skip) else Outcome(Kind.REJECT, error)
+        return for_good(error)
 
     def roots(self, tag: int) -> Iterator[RootToken]:
         return iter(())

@@ -110,7 +110,7 @@ def source(places: Places, *queues: str) -> Any:
         start_timeout=60,
         heartbeat=10,
     )
-    return consumed | op.tap(lambda body: places.log.write("taken", [_published(body)]))
+    return consumed | op.tap(lambda body: places.log.write("taken", [number_in(body)]))
 
 
 def bulk(places: Places) -> Any:
@@ -166,11 +166,11 @@ async def _slowly(document: Any) -> Any:
 def publishing(places: Places) -> Any:
     """On to a second queue, with confirms."""
     sink = sinks.amqp.publish(places.amqp, routing_key=places.target, window=WINDOW)
-    part = _published
+    part = number_in
     return source(places) | op.chunk(100) | logging(sink, places.log, part)
 
 
-def _published(body: Any) -> str:
+def number_in(body: Any) -> str:
     return str(orjson.loads(body)["n"])
 
 
