@@ -279,8 +279,20 @@ class Feed(Inlet[A], Generic[A, Raw]):
             return True
         if self._buffer or self.ladder.held:
             return False
-        now = asyncio.get_running_loop().time()
-        return self._until_idle is not None and now >= self._last_use + self._until_idle
+        idle = self._idle_from()
+        return idle is not None and asyncio.get_running_loop().time() >= idle
+
+    def _idle_from(self) -> float | None:
+        """Return when the source counts as idle; a broker that has no credit left is not."""
+        if self._until_idle is None or self.epoch is None or self.epoch.channel is None:
+            return None
+        if self.epoch.ledger.outstanding >= self.prefetch:
+            return None
+        return self._last_use + self._until_idle
+
+    def credited(self) -> None:
+        """Begin anew to count idle seconds: the broker had no credit, and now it has."""
+        self._last_use = asyncio.get_running_loop().time()
 
     def _due(self, over: bool) -> float | None:
         """Return when to look again without having been woken."""
@@ -291,10 +303,7 @@ class Feed(Inlet[A], Generic[A, Raw]):
             return suspect if self.ladder.due is None else min(suspect, self.ladder.due)
         if self.ladder.due is not None:
             return self.ladder.due
-        connected = self.epoch is not None and self.epoch.channel is not None
-        if self._until_idle is not None and not over and connected:
-            return self._last_use + self._until_idle
-        return None
+        return None if over else self._idle_from()
 
     def _starve(self, over: bool) -> None:
         """Get credit back: send the acks that wait, or have the joiners let go."""

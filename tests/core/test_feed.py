@@ -189,6 +189,18 @@ async def test_idleness_counts_from_the_last_message() -> None:
     assert now() == pytest.approx(9, abs=0.2)
 
 
+async def test_a_sink_slower_than_idleness_does_not_end_a_queue_whose_prefetch_it_holds() -> None:
+    queue = streams.memory.queue(range(20), prefetch=8, until_idle=2.0)
+    seconds = iter([50.0])
+
+    async def store(values: list[int]) -> None:
+        await asyncio.sleep(next(seconds, 0.0))
+
+    await (queue | op.chunk(8) | sinks.each(store))
+    assert queue.acked == list(range(20))
+    assert now() == pytest.approx(52, abs=0.2)
+
+
 async def test_an_idle_queue_ends_only_when_what_it_handed_out_is_settled() -> None:
     queue = streams.memory.queue([1], until_idle=2.0)
     handle = (queue | sinks.each(lambda value: asyncio.sleep(50))).start()
