@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help words test check coverage servers bench chaos mutation clean
+.PHONY: help words test check coverage servers bench chaos soak fuzz audit mutation clean
 
 help:  ## list the commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -18,7 +18,7 @@ $(LISTING): pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "ackflow needs Python 3.11 or later; try make PYTHON=python3.12 …" >&2; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=24"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=24" "setuptools>=78.1.1"
 	rm -rf build $(VENV)/listing-*
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
 		--config-settings editable_mode=strict --editable ".[dev]"
@@ -30,13 +30,14 @@ words: $(LISTING)  ## the example: words over HTTP, a queue, SQLite; ARGS="--hel
 test: $(LISTING)  ## the tests; those that need servers say what is missing
 	$(BIN)/python -m pytest $(ARGS)
 
-check: $(LISTING)  ## ruff, mypy --strict, pyright, tests
+check: $(LISTING)  ## ruff, mypy --strict, pyright, pip-audit, tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy -p ackflow.streams -p ackflow.operators -p ackflow.sinks
-	$(BIN)/mypy examples tests/servers tests/typing tests/chaos benchmarks
+	$(BIN)/mypy examples tests/servers tests/typing tests/chaos tests/soak tests/fuzz benchmarks
 	# The package by its import names: by its folders every module would be there twice.
 	$(BIN)/pyright --pythonpath $(BIN)/python build/__editable__.*/ackflow examples tests/typing
+	$(BIN)/python -m tests.security.audit --if-reachable
 	$(BIN)/python -m pytest
 
 # Only what needs no server, and only the tests of these two folders: the others do not add to it.
@@ -55,6 +56,16 @@ bench: $(LISTING)  ## the benchmarks; benchmarks/README.md says what they measur
 
 chaos: $(LISTING)  ## break real servers and processes, account for every message; ARGS="--form long --seed 1"
 	$(BIN)/python -m tests.chaos $(ARGS)
+
+soak: $(LISTING)  ## see that nothing grows and nothing is left over; ARGS="--minutes 30 --memory 10000000"
+	$(BIN)/python -m tests.soak $(ARGS)
+
+fuzz: $(LISTING)  ## garbage for whatever parses bytes; ARGS="--seconds 600 lines" (Linux, x86-64)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check "atheris>=3.0"
+	$(BIN)/python -m tests.fuzz $(ARGS)
+
+audit: $(LISTING)  ## known vulnerabilities of what is installed; it fails where nobody can be asked
+	$(BIN)/python -m tests.security.audit $(ARGS)
 
 mutation: $(LISTING)  ## change the core in every way, see that a test notices (an hour or more); ARGS=a file
 	$(BIN)/python -m tests.mutation $(ARGS)

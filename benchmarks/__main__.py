@@ -2,6 +2,7 @@
 
 python -m benchmarks                             the whole, some minutes
 python -m benchmarks --messages 2000 --rounds 1  only to see that it runs
+python -m benchmarks --poison --messages 200000  what bad messages cost
 """
 
 import argparse
@@ -16,11 +17,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from benchmarks import poison
 from benchmarks.contenders.task import Task
 from tests.servers.elasticsearch import Elasticsearch
 from tests.servers.rabbitmq import RabbitMQ
 
 RESULTS = Path(__file__).with_name("results.json")
+POISON = Path(__file__).with_name("poison.json")
 CONTENDERS = {"ackflow": "ackflow_pipeline", "aio-pika iterator": "aio_pika_iterator"}
 VERSIONS = ("aio-pika", "aiormq", "elasticsearch", "orjson")
 
@@ -116,10 +119,12 @@ def main() -> None:
     )
     parser.add_argument("--messages", type=int, default=100_000, help="per contender and round")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--write", action="store_true", help=f"keep the results in {RESULTS.name}")
+    parser.add_argument("--poison", action="store_true", help="only what bad messages cost")
+    parser.add_argument("--write", action="store_true", help="keep the results beside this file")
     options = parser.parse_args()
+    compare, file = (poison.compare, POISON) if options.poison else (end_to_end, RESULTS)
     with RabbitMQ() as amqp, Elasticsearch() as search:
-        results = end_to_end(amqp, search, options.messages, options.rounds)
+        results = compare(amqp, search, options.messages, options.rounds)
     results["machine"] = {
         "processors": os.cpu_count(),
         "python": platform.python_version(),
@@ -128,7 +133,7 @@ def main() -> None:
     text = json.dumps(results, indent=2)
     print(text)
     if options.write:
-        RESULTS.write_text(text + "\n", encoding="utf-8")
+        file.write_text(text + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

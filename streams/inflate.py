@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from contextlib import suppress
 
 PIECE_BYTES = 256 * 1024
 """The most that one piece of decompressed text takes, however well a block is compressed."""
@@ -76,7 +77,8 @@ class Deflate(Inflater):
         if self._stream is None and block:
             # The low four bits of a zlib header are 8; a raw stream does not begin so.
             self._stream = zlib.decompressobj(_ZLIB if block[0] & 0x0F == 8 else _RAW)
-        if self._stream is not None:
+        # What follows the end is nobody's; zlib would keep all of it.
+        if self._stream is not None and not self._stream.eof:
             yield from _pieces(self._stream, block)
 
     def end(self) -> None:
@@ -118,12 +120,22 @@ class GunzipIfGzip(Inflater):
 
 def _pieces(stream: zlib._Decompress, block: bytes) -> Iterator[bytes]:
     while True:
+        before = stream.copy()
         try:
             piece = stream.decompress(block, PIECE_BYTES)
         except zlib.error as error:
+            yield from _undamaged(before, block)
             raise InflateError(f"the compressed data is damaged ({error})") from None
         if piece:
             yield piece
         block = stream.unconsumed_tail
         if not block and len(piece) < PIECE_BYTES:
             return
+
+
+def _undamaged(stream: zlib._Decompress, block: bytes) -> Iterator[bytes]:
+    """Hand out what comes before the damage in a block: zlib gives nothing of it."""
+    with suppress(zlib.error):
+        for at in range(len(block)):
+            if piece := stream.decompress(block[at : at + 1]):
+                yield piece

@@ -125,15 +125,19 @@ class LineReader:
         if not isinstance(error, UnicodeDecodeError):
             return ""
         kept = len(error.object) - len(data)  # bytes of a character begun in an earlier block
-        return self._decoder.decode(data[: max(0, error.start - kept)])
+        try:
+            return self._decoder.decode(data[: max(0, error.start - kept)])
+        except UnicodeError:  # UTF-16 without its byte order mark: the rest shows that only now
+            return ""
 
     def _lines(self, text: str) -> Iterator[list[str]]:
         if text and not self._begun:
             self._begun = True
             text = text.removeprefix(_BYTE_ORDER_MARK)
         first, newline, rest = text.partition("\n")
-        self._open.append(first)
-        self._open_length += len(first)
+        if first:  # escape sequences can go on without any
+            self._open.append(first)
+            self._open_length += len(first)
         if newline:
             lines = ["".join(self._open), *rest.split("\n")]
             self._open = [lines.pop()]
@@ -155,8 +159,9 @@ class LineReader:
             raise self._long_line()
 
     def _too_long(self, line: str) -> bool:
-        # No encoding takes less than a byte for a character.
-        return len(line) > self._limit or len(line.encode(self._encoding)) > self._limit
+        # No encoding takes less than a byte for a character; some read what they can't write.
+        encoded = line.encode(self._encoding, "replace")
+        return len(line) > self._limit or len(encoded) > self._limit
 
     def _long_line(self) -> SourceError:
         return self.error(

@@ -49,9 +49,17 @@ class Answer:
         if not (200 <= self.status < 300 and self.product and isinstance(self.body, Mapping)):
             return None
         items = self.body.get("items")
-        if not isinstance(items, Sequence) or len(items) != count:
+        if not isinstance(items, list) or len(items) != count:
             return None
-        return items if self.flawless or all(map(_is_result, items)) else None
+        return items if self.plain(count) or all(map(_is_result, items)) else None
+
+    def plain(self, count: int) -> bool:
+        """Say whether the bytes alone tell that so many documents were stored, and nothing else.
+
+        Counting in compact JSON without texts is ten times faster than looking at every result.
+        """
+        told = self.raw.count(b'"status":20') + self.raw.count(b'"status":404')
+        return self.flawless and told == count and b'"failure_store"' not in self.raw
 
     @property
     def flawless(self) -> bool:
@@ -70,17 +78,9 @@ class Answer:
             _is_result(item) and next(iter(item.values())).get("status") == 429 for item in items
         )
 
-    def count(self, status: int, results: Sequence[Mapping[str, Mapping[str, Any]]]) -> int:
-        """Count the documents with a status in an answer without errors."""
-        if self.raw:  # compact JSON without texts: counting bytes is ten times faster
-            return self.raw.count(b'"status":%d' % status)
-        return sum(next(iter(item.values())).get("status") == status for item in results)
-
-    def mentions(self, word: str, results: Sequence[Mapping[str, Mapping[str, Any]]]) -> bool:
-        """Say whether any result in an answer without errors has a field of that name."""
-        if self.raw:
-            return b'"%s"' % word.encode() in self.raw
-        return any(word in next(iter(item.values())) for item in results)
+    def count(self, status: int) -> int:
+        """Count the documents with a status in a plain answer."""
+        return self.raw.count(b'"status":%d' % status)
 
 
 def _is_result(item: object) -> bool:

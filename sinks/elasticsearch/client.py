@@ -4,7 +4,17 @@ from base64 import b64encode
 from collections.abc import Mapping
 from typing import Any
 
-from aiohttp import ClientError, ClientSession, TraceConfig, TraceRequestRedirectParams
+from aiohttp import (
+    ClientError,
+    ClientPayloadError,
+    ClientResponse,
+    ClientSession,
+    ConnectionTimeoutError,
+    TraceConfig,
+    TraceRequestExceptionParams,
+    TraceRequestHeadersSentParams,
+    TraceRequestRedirectParams,
+)
 from elastic_transport import AiohttpHttpNode, Serializer
 from elasticsearch import AsyncElasticsearch
 
@@ -23,20 +33,48 @@ class Raw(Serializer):
         return data
 
 
+MOST_ANSWER = 128 * 2**20
+"""Bytes of an answer, unpacked: more than of any request that Elasticsearch takes by default."""
+
+
+class Response(ClientResponse):
+    """Reads an answer that has a size."""
+
+    async def read(self) -> bytes:
+        """Return the body; raise ClientPayloadError for one that does not seem to end."""
+        if self._body is None:
+            body = bytearray()
+            async for block in self.content.iter_any():
+                body += block
+                if len(body) > MOST_ANSWER:
+                    self.close()
+                    raise ClientPayloadError(f"the answer has more than {MOST_ANSWER:,} bytes")
+            self._body = bytes(body)
+        return await super().read()
+
+
 class RedirectedError(ClientError):
     """A server says that documents are to go elsewhere."""
 
 
 class Node(AiohttpHttpNode):
-    """A node that sends documents where its URL says: a redirect could take them anywhere."""
+    """A node that sends documents where its URL says, and takes no answer without end.
+
+    A redirect could take documents anywhere. It also tells a time that was over before there was a
+    connection, when nothing was sent, from one that leaves open what became of the documents.
+    """
 
     def _create_aiohttp_session(self) -> None:
         super()._create_aiohttp_session()
         trace = TraceConfig()
         trace.on_request_redirect.append(_refuse)
+        trace.on_request_headers_sent.append(_began)
+        trace.on_request_exception.append(_failed)
         trace.freeze()
         assert self.session is not None
         self.session.trace_configs.append(trace)
+        # A parameter of the session, which the class above makes without it.
+        self.session._response_class = Response
 
 
 async def _refuse(_: ClientSession, __: object, redirect: TraceRequestRedirectParams) -> None:
@@ -46,6 +84,15 @@ async def _refuse(_: ClientSession, __: object, redirect: TraceRequestRedirectPa
         f"it answers {status}, a redirect, which is not followed; is the URL that of a proxy, or "
         "should it begin with https://?"
     )
+
+
+async def _began(_: ClientSession, request: Any, __: TraceRequestHeadersSentParams) -> None:
+    request.began = True
+
+
+async def _failed(_: ClientSession, request: Any, failure: TraceRequestExceptionParams) -> None:
+    if isinstance(failure.exception, TimeoutError) and not hasattr(request, "began"):
+        raise ConnectionTimeoutError("no connection was made in time")
 
 
 MIMETYPES = (

@@ -197,4 +197,5 @@ def _version(answer: Answer) -> tuple[int, ...]:
     """Read the version out of the answer to `GET /`; empty where it is not said."""
     version = answer.body.get("version") if isinstance(answer.body, Mapping) else None
     number = str(version.get("number", "")) if isinstance(version, Mapping) else ""
-    return tuple(int(part) for part in number.split(".")[:2] if part.isdigit())
+    parts = [part for part in number.split(".")[:2] if part.isascii() and part.isdigit()]
+    return tuple(int(part[:9]) for part in parts)

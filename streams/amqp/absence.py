@@ -30,7 +30,10 @@ class Absences:
     def add(self, queue: str, error: SourceError) -> None:
         """Try to consume from a queue until that works or the line ends."""
         logger.warning(
-            "%s: goes on without queue %r until it is back: %s", self._name, queue, error
+            "%s: goes on without queue %r until it is back: %s",
+            self._name,
+            queue,
+            describe(error),
         )
         task = asyncio.create_task(self._return(queue), name=f"{self._name}: queue {queue}")
         self._tasks.add(task)

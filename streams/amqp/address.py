@@ -108,11 +108,15 @@ class _BadURLError(ValueError):
     """What is wrong with a URL, in words that hold nothing of it."""
 
 
+def _is_heartbeat(text: str) -> bool:
+    return text.isdecimal() and len(text) < 6 and int(text) < 65_536
+
+
 def _options(query: str) -> tuple[tuple[str, str], ...]:
     options = parse_qsl(query, keep_blank_values=True)
     for name, value in options:
         if name not in OPTIONS:
             raise _BadURLError(f"only {', '.join(OPTIONS)} may follow the ?")
-        if name == "heartbeat" and not value.isdecimal():
-            raise _BadURLError("heartbeat must be whole seconds")
+        if name == "heartbeat" and not _is_heartbeat(value):
+            raise _BadURLError("heartbeat must be whole seconds from 0 (off) to 65,535")
     return tuple(options)

@@ -45,9 +45,7 @@ class Consumer:
         self._prefetch = prefetch
         self._tags = {queue: f"ackflow.{number}" for number, queue in enumerate(settings.queues, 1)}
         self._sources = {tag: queue for queue, tag in self._tags.items()}
-        self._inspection = Inspection(
-            settings.max_body_bytes, settings.policy.deliveries, properties=properties
-        )
+        self._properties = properties
         self._started = self._gave_back = False
 
     @property
@@ -70,11 +68,16 @@ class Consumer:
         except BaseException:
             await link.leave()
             raise
+        inspection = Inspection(
+            self._settings.max_body_bytes,
+            self._settings.policy.deliveries,
+            properties=self._properties,
+        )
         line = Line(
             self.name,
             link,
             channel,
-            lambda raws: self._deliver(epoch, raws),
+            lambda raws: self._deliver(epoch, inspection, raws),
             max_body_bytes=self._settings.max_body_bytes,
         )
         line.lost.add_done_callback(lambda _: self._lost(line))
@@ -119,9 +122,9 @@ class Consumer:
                 raise Refused(f"queue {queue!r} is of type stream; {NO_STREAMS}") from error
             raise
 
-    def _deliver(self, epoch: Epoch[Raw], raws: Sequence[Raw]) -> None:
+    def _deliver(self, epoch: Epoch[Raw], inspection: Inspection, raws: Sequence[Raw]) -> None:
         if not epoch.closed:
-            epoch.deliver(raws, self._inspection.refuse(raws))
+            epoch.deliver(raws, *inspection.inspect(raws))
 
     # -- watching ---------------------------------------------------------------------------------
 

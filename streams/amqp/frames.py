@@ -22,6 +22,10 @@ LONGEST_KEPT = 65_536
 """Bytes of them that are kept: they have to fit into a frame, with the headers of a dead letter."""
 DEEPEST = 100
 """Tables and lists within each other in headers: what can just be read could not be written again."""
+FIRST_FRAMES = 131_072
+"""Bytes of a frame at most before both sides agree upon a size: a broker greets with a few hundred."""
+LARGEST_FRAME = 512 * 2**20 + 8
+"""Bytes of a frame at most where no limit was agreed upon: RabbitMQ has no larger message."""
 SURELY_FLAT = 5 * DEEPEST
 """Bytes of a frame that are too few for more of them, each of which takes five."""
 
@@ -45,19 +49,49 @@ class Unreadable(ContentHeader):
 class Connection(connection.Connection):
     """aiormq's connection, reading frames by `Frames` once the handshake is over."""
 
+    def __init__(self, *arguments: Any, **settings: Any) -> None:
+        super().__init__(*arguments, **settings)
+        self._transport_factory = _Transport(self._transport_factory)
+
     # The same mangled name as in the class above: its `connect` starts this one.
     async def __reader(self, frame_receiver: connection.FrameReceiver) -> None:
-        frames = Frames(frame_receiver.reader, self.connection_tune.frame_max or 0)
+        greeting: Any = frame_receiver.reader
+        frames = Frames(greeting.reader, self.connection_tune.frame_max or 0)
         await super().__reader(frames)
+
+
+class _Transport(connection.TransportFactory):
+    """Connects as another does, and lets the handshake, which aiormq reads, take no endless frame."""
+
+    def __init__(self, inner: connection.TransportFactory) -> None:
+        self._inner = inner
+
+    async def create(self, url: Any, **settings: Any) -> Any:
+        """Connect; return what reads and what writes."""
+        reader, writer = await self._inner.create(url, **settings)
+        return _Greeting(reader), writer
+
+
+class _Greeting:
+    """Reads a handshake."""
+
+    def __init__(self, reader: asyncio.StreamReader) -> None:
+        self.reader = reader
+        self.at_eof = reader.at_eof
+
+    async def readexactly(self, count: int) -> bytes:
+        if count > FIRST_FRAMES:
+            raise _too_large(count, FIRST_FRAMES)
+        return await self.reader.readexactly(count)
 
 
 class Frames(connection.FrameReceiver):
     """Hands out frames one by one; those of a message that can't be decoded in a form of their own."""
 
     def __init__(self, reader: asyncio.StreamReader, frame_max: int = 0) -> None:
-        """`frame_max`: bytes of a frame at most, as was agreed; 0 for no limit."""
+        """`frame_max`: bytes of a frame at most, as was agreed; 0 where nothing was."""
         super().__init__(reader)
-        self._frame_max = frame_max
+        self._most = min(frame_max or LARGEST_FRAME, LARGEST_FRAME)
 
     async def get_frame(self) -> Any:
         """Return the next frame with its size and channel; raise AMQPError where there is none."""
@@ -80,10 +114,8 @@ class Frames(connection.FrameReceiver):
         try:
             head = await self.reader.readexactly(_HEAD.size)
             *_, size = _HEAD.unpack(head)
-            if self._frame_max and size + _AROUND > self._frame_max:
-                raise InvalidFrameError(
-                    f"a frame of {size:,} bytes came, {self._frame_max:,} are the most agreed upon"
-                )
+            if size + _AROUND > self._most:
+                raise _too_large(size, self._most)
             return head + await self.reader.readexactly(size + 1)
         except asyncio.IncompleteReadError as error:
             raise AMQPConnectionError(
@@ -92,6 +124,10 @@ class Frames(connection.FrameReceiver):
             ) from error
         except OSError as error:
             raise AMQPConnectionError(f"the connection was lost: {error!r}") from error
+
+
+def _too_large(size: int, most: int) -> InvalidFrameError:
+    return InvalidFrameError(f"a frame of {size:,} bytes came, {most:,} are the most agreed upon")
 
 
 def header(payload: bytes) -> ContentHeader:

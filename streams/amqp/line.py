@@ -143,7 +143,7 @@ class Line:
                 case Verb.RETURN_FAILED:
                     await channel.basic_reject(tag, requeue=True, wait=False)
                 case Verb.RETURN_UNTOUCHED:
-                    await channel.basic_nack(tag, requeue=True, wait=False)
+                    await channel.basic_nack(tag, multiple=multiple, wait=False)
 
     # -- the end ----------------------------------------------------------------------------------
 
@@ -212,5 +212,6 @@ class Line:
         text = str(said or "it ended")
         self.illegal = text.startswith("PRECONDITION_FAILED - unknown delivery tag")
         level = logging.ERROR if self.illegal else logging.WARNING
-        logger.log(level, "%s: the channel was lost: %s", self._name, text)
+        said = text if error is None else describe(error)  # the broker's words
+        logger.log(level, "%s: the channel was lost: %s", self._name, said)
         self._lose(text)

@@ -30,6 +30,8 @@ class Outlet:
         """Why the channel was lost."""
         self.refusal = ""
         """What the broker said where one of the messages was to blame for that."""
+        self.stalled: float | None = None
+        """Since when, in loop time, nothing was confirmed although that was waited for."""
         self.victims: set[Message[Any]] = set()
         self.pending: dict[Message[Any], asyncio.Task[Any]] = {}
         self.link = link
@@ -80,6 +82,7 @@ class Outlet:
             del self._ids[outgoing.properties.message_id or ""]
         if self._room is not None and not self._room.done():
             self._room.set_result(None)
+        self.stalled = None
         error = asyncio.CancelledError() if task.cancelled() else task.exception()
         if error is None:
             message.accept()

@@ -14,7 +14,8 @@ from ackflow.streams.core import Message, Reject, SourceError, Unavailable
 PATIENCE = 0.5
 """Seconds between looks at whether the broker blocks publishers, while a confirm is awaited."""
 CONFIRM_WITHIN = 30.0
-"""Seconds without any confirm after which the broker counts as away."""
+"""Seconds without any confirm after which the broker counts as away, and after as many more it is sent
+everything again, over another channel."""
 
 Encode = Callable[[Any], Outgoing]
 
@@ -166,7 +167,15 @@ class Publisher:
             if await outlet.link.blocked():
                 raise self._blocked()
             if loop.time() >= gave_up:
+                await self._stalled(outlet, loop.time())
                 raise Unavailable(f"{self._name}: no confirm for {CONFIRM_WITHIN:g} s")
+
+    async def _stalled(self, outlet: Outlet, now: float) -> None:
+        """Give up a channel that confirms nothing for the second time in a row: it may never do so."""
+        if outlet.stalled is None:
+            outlet.stalled = now
+        elif now - outlet.stalled >= CONFIRM_WITHIN and outlet is self._outlet:
+            await self.close()
 
     def _blocked(self) -> Unavailable:
         return Unavailable(f"{self._name}: the broker blocks publishers: it lacks memory or disk")

@@ -40,6 +40,11 @@ def connecting(error: Exception, address: "Address") -> SourceError:
                 f"{address}: the broker refuses vhost {address.vhost!r}: it does not exist or is down, "
                 f"user {address.user!r} may not use it, or its connection limit is reached"
             )
+        case aiormq.exceptions.InvalidFrameError():
+            said = address.hide(describe(error))
+            return Unreachable(
+                f"{address}: what answers there speaks no AMQP ({said}); {_question(address)}"
+            )
         case aiormq.exceptions.AuthenticationError():
             return Refused(f"{address}: the broker does not take a user name and password")
         case aiormq.exceptions.ConnectionClosed():
@@ -76,9 +81,13 @@ def _network(error: BaseException, address: "Address") -> str:
         case ConnectionRefusedError():
             return f"nothing listens on port {address.port} of host {address.host!r}"
         case ConnectionResetError() | EOFError():
-            asks = "ask for a client certificate (certificate=)" if address.tls else "expect TLS"
-            return f"the connection was closed before the broker greeted; does the port {asks}?"
+            return f"the connection was closed before the broker greeted; {_question(address)}"
     return address.hide(describe(error))
+
+
+def _question(address: "Address") -> str:
+    asks = "ask for a client certificate (certificate=)" if address.tls else "expect TLS"
+    return f"does the port {asks}?"
 
 
 @contextmanager

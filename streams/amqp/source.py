@@ -132,7 +132,8 @@ def queue(
     declare and use a queue `NAME.retry` where failed messages wait when too many are held here; one
     may wait longer there, behind others with a longer wait. `dead_letter`: a sink, "exchange",
     "discard", or None to keep what fails for good. `deliveries`: a quorum queue's message handed out
-    so often fails for good, for it may be what ends the process. `consumer_timeout`: the broker's own
+    so often fails for good, for it may be what ends the process; of several the first does, the others
+    are handed out one by one, as all are from half of it on. `consumer_timeout`: the broker's own
     setting, in seconds; at half of it this warns, or during an outage gives back.
 
     Environment: ACKFLOW_AMQP_CONSUMER=plain has aiormq decode the messages, slower by far.

@@ -30,8 +30,10 @@ def encode(table: Mapping[str, object]) -> bytes:
             raise ValueError(f"headers: a name has at most {LONGEST_NAME} bytes, got {name!r:.80}…")
         try:
             parts.append(bytes([len(key)]) + key + _value(value))
-        except (struct.error, OverflowError):
+        except (struct.error, ArithmeticError):
             raise ValueError(f"headers: {name!r} can't be {value!r}: it does not fit") from None
+        except RecursionError:
+            raise ValueError(f"headers: {name!r}: it is nested too deep") from None
         except TypeError as error:
             raise TypeError(f"headers: {name!r}: {error}") from None
     return _long(b"".join(parts))

@@ -8,6 +8,7 @@ from ackflow.streams.core.broker import Channel
 from ackflow.streams.core.delivery import Delivery
 from ackflow.streams.core.ledger import Ledger
 from ackflow.streams.core.outcome import Outcome
+from ackflow.streams.core.suspects import Suspects
 from ackflow.streams.core.token import RootToken
 from ackflow.streams.core.watching import Heard, Watchers
 
@@ -31,6 +32,7 @@ class Epoch(Generic[Raw]):
         """How often each failed delivery has failed."""
         self.refused: dict[int, Exception] = {}
         """What is held against deliveries that nobody may work on."""
+        self.suspects = Suspects()
         self.cancelled = False
         """Whether the broker was asked for no more deliveries."""
         self._arrivals: dict[int, float] = {}
@@ -40,9 +42,15 @@ class Epoch(Generic[Raw]):
     def closed(self) -> bool:
         return self.ledger.closed
 
-    def deliver(self, raws: Sequence[Raw], refused: Mapping[int, Exception] | None = None) -> None:
-        """Take deliveries from the broker; those `refused`, by position, fail at once."""
+    def deliver(
+        self,
+        raws: Sequence[Raw],
+        refused: Mapping[int, Exception] | None = None,
+        suspects: Sequence[int] = (),
+    ) -> None:
+        """Take deliveries; by position, the `refused` fail at once, `suspects` are handed out alone."""
         tags = self.ledger.deliver(raws)
+        self.suspects.add([tags[position] for position in suspects])
         now = asyncio.get_running_loop().time()
         self._arrivals[tags[-1]] = now
         if len(self._arrivals) > MANY:
@@ -71,6 +79,8 @@ class Epoch(Generic[Raw]):
             for tag in tags:
                 self.attempts.pop(tag, None)
                 self.refused.pop(tag, None)
+        if self.suspects:
+            self.suspects.forget(tags)
         if self._watchers:
             self._watchers.tell(tags)
 

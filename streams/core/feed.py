@@ -67,10 +67,8 @@ class Feed(Inlet[A], Generic[A, Raw]):
 
     async def open(self) -> None:
         """Open the dead letter and the first epoch; raise SourceError after `start_timeout`."""
-        loop = asyncio.get_running_loop()
         await self.ladder.open()
-        self._last_use = loop.time()
-        self._connected = loop.create_future()
+        self._connected = asyncio.get_running_loop().create_future()
         self._keeping = asyncio.create_task(self._keep_open(), name=f"{self.broker.name}: epochs")
         self.sender.start()
         await self._connected
@@ -180,12 +178,12 @@ class Feed(Inlet[A], Generic[A, Raw]):
         return channel
 
     async def _end(self, channel: Channel) -> None:
-        """End the epoch whose channel is lost; once stopped, that is left to `close`."""
-        if self.epoch is None or self.stopped:
-            return
+        """End the epoch whose channel is lost; who is stopped does not wait for another one."""
+        assert self.epoch is not None
         self._forget(self.epoch)
-        self.session.halted(self.broker.name, "connection lost")
-        self.session.summary.reconnects += 1
+        if not self.stopped:
+            self.session.halted(self.broker.name, "connection lost")
+            self.session.summary.reconnects += 1
         self.session.rouse()
         await channel.close()
 
@@ -237,11 +235,18 @@ class Feed(Inlet[A], Generic[A, Raw]):
             return []
         tokens = self.ladder.ripe()
         if self._buffer and not self.ladder.overflows():
-            fresh = self.session.allow(len(self._buffer))
+            fresh = self.session.allow(self._room())
             tokens += [self._buffer.popleft() for _ in range(fresh)]
         if tokens:
             self._last_use = asyncio.get_running_loop().time()
         return tokens
+
+    def _room(self) -> int:
+        """Say how many of the buffer may be handed out."""
+        assert self.epoch is not None
+        busy = bool(self.in_flight or self.epoch.ledger.unsent)
+        now = asyncio.get_running_loop().time()
+        return self.epoch.suspects.room(self._buffer, now, busy=busy)
 
     def _run(self, tokens: list[Token]) -> Run[A]:
         epoch = self.epoch
@@ -275,26 +280,39 @@ class Feed(Inlet[A], Generic[A, Raw]):
             return True
         if self._buffer or self.ladder.held:
             return False
-        now = asyncio.get_running_loop().time()
-        return self._until_idle is not None and now >= self._last_use + self._until_idle
+        idle = self._idle_from()
+        return idle is not None and asyncio.get_running_loop().time() >= idle
+
+    def _idle_from(self) -> float | None:
+        """Return when the source counts as idle; a broker that has no credit left is not."""
+        if self._until_idle is None or self.epoch is None or self.epoch.channel is None:
+            return None
+        if self.epoch.ledger.outstanding >= self.prefetch:
+            return None
+        return self._last_use + self._until_idle
+
+    def credited(self) -> None:
+        """Begin anew to count idle seconds: the broker had no credit, and now it has."""
+        self._last_use = asyncio.get_running_loop().time()
 
     def _due(self, over: bool) -> float | None:
         """Return when to look again without having been woken."""
         if self._paused:
             return None
+        suspect = None if self.epoch is None else self.epoch.suspects.due
+        if suspect is not None and suspect > asyncio.get_running_loop().time():
+            return suspect if self.ladder.due is None else min(suspect, self.ladder.due)
         if self.ladder.due is not None:
             return self.ladder.due
-        connected = self.epoch is not None and self.epoch.channel is not None
-        if self._until_idle is not None and not over and connected:
-            return self._last_use + self._until_idle
-        return None
+        return None if over else self._idle_from()
 
     def _starve(self, over: bool) -> None:
         """Get credit back: send the acks that wait, or have the joiners let go."""
         epoch = self.epoch
         if epoch is None:
             return
-        self.starved = over or epoch.ledger.outstanding >= self.prefetch
+        waits = bool(epoch.suspects and self._buffer)
+        self.starved = over or waits or epoch.ledger.outstanding >= self.prefetch
         if self.starved and epoch.ledger.unsent:
             self.sender.now()
         elif self.starved:

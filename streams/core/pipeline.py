@@ -57,6 +57,7 @@ class Pipeline(Generic[R_co]):
         """Begin a run in the running loop, and return its handle.
 
         `limit`: source messages after which the run ends; `timeout`: seconds after which it drains.
+        Awaiting it raises TimeoutError where that drain is not done after 25 s, since a sink is away.
         """
         if self._running is not None and not self._running.done:
             raise RuntimeError(
@@ -96,7 +97,10 @@ class Handle(Generic[R_co]):
         pipeline.summary = self._session.summary
         self._loop = asyncio.get_running_loop()
         self._began = self._loop.time()
-        self._timer = None if timeout is None else self._loop.call_later(timeout, self.stop)
+        self._timer = None if timeout is None else self._loop.call_later(timeout, self._expire)
+        self._expiring: asyncio.Task[None] | None = None
+        self._overdue = ""
+        """The state of a run that its timeout had to abort."""
         self._opening: asyncio.Task[None] | None = None
         self._left: asyncio.Future[None] = self._loop.create_future()
         """Done when what goes on although it was cancelled is left behind."""
@@ -151,9 +155,7 @@ class Handle(Generic[R_co]):
                 f"handle.drain(deadline): must be seconds from 0 up, got {shown(deadline)}; "
                 "leave it out for 25 s"
             )
-        self.stop()
-        _, pending = await asyncio.wait([self._task], timeout=deadline)
-        if pending:
+        if not await self._drained(deadline):
             await self.abort()
         return self._session.summary
 
@@ -165,6 +167,20 @@ class Handle(Generic[R_co]):
         if not await cancelled(self._task, within=ABORT_DEADLINE):
             self._left.cancel()
             await self._session.close(abort=True)
+
+    def _expire(self) -> None:
+        self._expiring = asyncio.create_task(self._end_in_time(), name="the end of a timeout")
+
+    async def _end_in_time(self) -> None:
+        if not await self._drained(DRAIN_DEADLINE):
+            self._overdue = self.state
+            await self.abort()
+
+    async def _drained(self, deadline: float) -> bool:
+        """Drain, and say whether that was done within so many seconds."""
+        self.stop()
+        _, pending = await asyncio.wait([self._task], timeout=deadline)
+        return not pending
 
     def __await__(self) -> Generator[Any, Any, R_co]:
         return self._result().__await__()
@@ -179,7 +195,15 @@ class Handle(Generic[R_co]):
         except asyncio.CancelledError:
             if not self.done:
                 await self.abort()
+            if self._overdue:
+                raise TimeoutError(
+                    f"pipeline.run(timeout): the drain was not done after {DRAIN_DEADLINE:g} s "
+                    f"({self._overdue}); what was under way is left unacked, and comes again"
+                ) from None
             raise
+        finally:
+            if self._expiring is not None:
+                await asyncio.wait([self._expiring])
 
     # -- the run ----------------------------------------------------------------------------------
 

@@ -14,16 +14,16 @@ from typing import Any, TypeVar
 
 from ackflow.streams.core.cancelling import end_if_cancelled
 from ackflow.streams.core.delivery import Delivery
-from ackflow.streams.core.errors import AckflowError, Reject, Skip, SourceError, shown
+from ackflow.streams.core.errors import AckflowError, Reject, SourceError, shown
 from ackflow.streams.core.inlet import Inlet
 from ackflow.streams.core.letters import cause_headers
-from ackflow.streams.core.outcome import SKIPPED, Kind, Outcome
+from ackflow.streams.core.outcome import Kind, Outcome
 from ackflow.streams.core.pulling import END, Pull
 from ackflow.streams.core.run import Run
 from ackflow.streams.core.session import Session
 from ackflow.streams.core.stage import Source
 from ackflow.streams.core.stream import Stream
-from ackflow.streams.core.token import Nobody, RootToken
+from ackflow.streams.core.token import Nobody, RootToken, for_good
 from ackflow.streams.core.watching import Heard, Watchers
 
 A = TypeVar("A")
@@ -151,6 +151,7 @@ class PlainInlet(Inlet[Any]):
             self._session.fail(error)
         finally:
             self.over = True
+            self._session.relieve()  # another source may be over, and wait for this one
             await self._close(pull)
 
     async def _close(self, pull: Pull[list[Any]]) -> None:
@@ -217,7 +218,7 @@ class PlainInlet(Inlet[Any]):
             await self._letters.put(run)
 
     def judge(self, error: Exception) -> Outcome:
-        return SKIPPED if isinstance(error, Skip) else Outcome(Kind.REJECT, error)
+        return for_good(error)
 
     def roots(self, tag: int) -> Iterator[RootToken]:
         yield (self, tag)

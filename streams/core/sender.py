@@ -72,6 +72,8 @@ class Sender:
         frames = epoch.ledger.frames(singly=timed or starving or self._feed.stopped)
         if frames:
             await channel.send(frames)
+            if starving:
+                self._feed.credited()
             self._feed.woken()
         if epoch.ledger.unsent:
             self.soon()

@@ -12,8 +12,8 @@ from operator import itemgetter
 from typing import Protocol, TypeAlias
 
 from ackflow.streams.core.delivery import Delivery
-from ackflow.streams.core.errors import AlreadySettled
-from ackflow.streams.core.outcome import ACCEPTED, Kind, Outcome, worst
+from ackflow.streams.core.errors import AlreadySettled, Skip
+from ackflow.streams.core.outcome import ACCEPTED, SKIPPED, Kind, Outcome, worst
 from ackflow.streams.core.watching import Heard
 
 
@@ -170,6 +170,11 @@ class Joined:
         return None
 
 
+def for_good(error: Exception) -> Outcome:
+    """Return the outcome of a failure where nothing is tried again."""
+    return SKIPPED if isinstance(error, Skip) else Outcome(Kind.REJECT, error)
+
+
 class Nobody:
     """An account that no source hangs on: for values that stand for no message, or for a copy of one."""
 
@@ -179,7 +184,7 @@ class Nobody:
         """Nobody waits for it."""
 
     def judge(self, error: Exception) -> Outcome:
-        return Outcome(Kind.REJECT, error)
+        return for_good(error)
 
     def roots(self, tag: int) -> Iterator[RootToken]:
         return iter(())

@@ -32,7 +32,8 @@ def check(call: str, url: str) -> None:
     except ValueError:
         good, shown = False, "one that is none"
     else:
-        shown = repr(without_secrets(url))
+        # Without a host, what may be a password is taken for a part of the path.
+        shown = repr(without_secrets(url)) if parts.hostname else "one without a host"
     if not good:
         raise ValueError(f"{call}: url must be http://host/… or https://host/…, got {shown}")
 

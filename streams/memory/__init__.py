@@ -13,6 +13,7 @@ from ackflow.streams.core import (
     Wait,
     check_count,
     check_duration,
+    check_flag,
     check_prefetch,
     check_seconds,
     exponential,
@@ -155,8 +156,10 @@ class MemorySource(Source):
         prefetch: int | None,
         policy: FailurePolicy,
         until_idle: float | None,
+        *,
+        history: bool,
     ) -> None:
-        self.broker: MemoryBroker[Any] = MemoryBroker(values)
+        self.broker: MemoryBroker[Any] = MemoryBroker(values, history=history)
         self.prefetch = prefetch
         self.policy = policy
         self.until_idle = until_idle
@@ -186,6 +189,7 @@ def queue(
     permanent: Sequence[type[Exception]] = PERMANENT,
     dead_letter: Any = None,
     until_idle: float | None = None,
+    history: bool = True,
 ) -> MemoryQueue[A]:
     """Make a queue in memory that behaves as one on a broker does.
 
@@ -199,6 +203,8 @@ def queue(
     `prefetch`: messages handed out and not settled, 1 to 65,535, derived from the pipeline where it is
     None. `attempts`, `wait`, `permanent`, `dead_letter`: the failure policy. `until_idle`: seconds
     without a message after which the stream ends. The stream also ends after `close()`.
+    `history`: False keeps `.acked`, `.rejected`, `.requeued` and `.settlements` empty, for a queue that
+    runs for long: they only grow.
     Raises ValueError or TypeError for settings that can't be meant.
     """
     call = "streams.memory.queue"
@@ -208,6 +214,7 @@ def queue(
         )
     check_prefetch(call, prefetch)
     check_seconds(f"{call}(until_idle)", until_idle)
+    check_flag(f"{call}(history)", history)
     wait = exponential() if wait is None else wait
     policy = FailurePolicy(attempts, wait, permanent, dead_letter, call=call)
-    return MemoryQueue(MemorySource(values, prefetch, policy, until_idle))
+    return MemoryQueue(MemorySource(values, prefetch, policy, until_idle, history=history))

@@ -42,7 +42,9 @@ class MemoryBroker(Generic[A]):
     start_timeout = 10.0
     patience: float | None = None
 
-    def __init__(self, values: Iterable[A]) -> None:
+    def __init__(self, values: Iterable[A], *, history: bool = True) -> None:
+        """`history`: keep what becomes of values, in lists that only grow."""
+        self._history = history
         self._numbers = count()
         self._ready: list[tuple[int, Entry[A]]] = []
         self.acked: list[A] = []
@@ -52,7 +54,8 @@ class MemoryBroker(Generic[A]):
         self.channels: list[MemoryChannel[A]] = []
         self.prefetch = 0
         self.closed = False
-        self._room: asyncio.Future[None] | None = None
+        self._producers: set[asyncio.Future[None]] = set()
+        """Those that wait for room."""
         self._failures: deque[Exception] = deque()
         self._pause: asyncio.TimerHandle | None = None
         self._pausing: asyncio.AbstractEventLoop | None = None
@@ -73,9 +76,18 @@ class MemoryBroker(Generic[A]):
 
     def put_back(self, entry: Entry[A]) -> None:
         """Return a message to its old position, as RabbitMQ does where it can."""
-        self.requeued.append(entry.value)
-        self.settlements.append(Settlement("requeued", entry.value))
+        if self._history:
+            self.requeued.append(entry.value)
+            self.settlements.append(Settlement("requeued", entry.value))
         heappush(self._ready, (entry.number, entry))
+
+    def let_go(self, verb: Verb, entry: Entry[A]) -> None:
+        """Forget a message that was acked or rejected, but for the history."""
+        if not self._history:
+            return
+        acked = verb is Verb.ACK
+        (self.acked if acked else self.rejected).append(entry.value)
+        self.settlements.append(Settlement("acked" if acked else "rejected", entry.value))
 
     @property
     def ready(self) -> list[A]:
@@ -142,14 +154,19 @@ class MemoryBroker(Generic[A]):
         """Hand out what the channels have credit for."""
         for channel in self.channels:
             channel.wake()
-        if self._room is not None and not self._room.done():
-            self._room.set_result(None)
+        for producer in self._producers:
+            if not producer.done():
+                producer.set_result(None)
 
     async def room(self, most: int) -> None:
         """Wait until fewer than `most` messages are ready."""
         while len(self._ready) >= most:
-            self._room = asyncio.get_running_loop().create_future()
-            await self._room
+            woken = asyncio.get_running_loop().create_future()
+            self._producers.add(woken)
+            try:
+                await woken
+            finally:
+                self._producers.discard(woken)
 
 
 class MemoryChannel(Generic[A]):
@@ -206,16 +223,10 @@ class MemoryChannel(Generic[A]):
         return [tag for tag in self.open if tag <= frame.tag]
 
     def _settle(self, verb: Verb, entry: Entry[A]) -> None:
-        broker = self._broker
-        match verb:
-            case Verb.ACK:
-                broker.acked.append(entry.value)
-                broker.settlements.append(Settlement("acked", entry.value))
-            case Verb.REJECT:
-                broker.rejected.append(entry.value)
-                broker.settlements.append(Settlement("rejected", entry.value))
-            case _:
-                broker.put_back(entry)
+        if verb in (Verb.ACK, Verb.REJECT):
+            self._broker.let_go(verb, entry)
+        else:
+            self._broker.put_back(entry)
 
     def notify(self) -> None:
         """Tell the consumer that the queue was closed."""

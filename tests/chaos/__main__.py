@@ -45,17 +45,21 @@ def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 async def chaos(chosen: argparse.Namespace) -> dict[str, Any]:
     """Run the chosen scenarios and add up what became of their messages."""
     faults, messages = FORMS[chosen.form]
-    pairs = [(n, k) for n, k in ALL if chosen.only in (None, n) and chosen.kind in (None, k)]
     accounts: list[Account] = []
+    # Dealt out among all scenarios, so that one alone has the faults that it has in a whole run.
+    dealt = zip(ALL, plans(faults, len(ALL), chosen.seed), strict=True)
     with RabbitMQ() as rabbitmq, Elasticsearch() as search, tempfile.TemporaryDirectory() as folder:
         async with Proxy(rabbitmq.url) as amqp, Proxy(search.url) as http:
             world = World(rabbitmq, search, Path(folder), amqp, http)
-            for (name, kind), plan in zip(
-                pairs, plans(faults, len(pairs), chosen.seed), strict=True
-            ):
+            for (name, kind), plan in dealt:
+                if chosen.only not in (None, name) or chosen.kind not in (None, kind):
+                    continue
                 trial = Trial(world, SCENARIOS[name], kind, chosen.messages or messages, plan)
-                account = await trial.run()
-                accounts.append(account)
+                try:
+                    accounts.append(account := await trial.run())
+                except BaseException:
+                    print(await trial.told(), file=sys.stderr)
+                    raise
                 print(f"{trial.name}: {account}", file=sys.stderr)
         illegal = rabbitmq.process.log.read_text(errors="replace").count("unknown delivery tag")
     accounts[-1].illegal_acks = illegal

@@ -16,6 +16,8 @@ class Calls:
         self._rest = b""
         self.called: Counter[str] = Counter()
         self.stored: set[str] = set()
+        self.taken: set[str] = set()
+        """The numbers of the messages that a source has handed out."""
         self.stalls: dict[str, float] = {}
         """The longest times in seconds without progress, by the fault that came before."""
         self.fault = "start"
@@ -34,7 +36,7 @@ class Calls:
             if mark == "called":
                 self.called[part] += 1
             else:
-                self.stored.add(part)
+                (self.stored if mark == "stored" else self.taken).add(part)
         now = time.monotonic()
         if len(self.called) > before:
             self.stalls[self.fault] = max(self.stalls.get(self.fault, 0.0), now - self._moved)

@@ -32,7 +32,8 @@ class Places:
 
 
 class Log:
-    """A file that says which parts were handed to which sink, and which of them it has accepted.
+    """A file that says which messages were taken, which of their parts were handed to which sink, and
+    which of those it has accepted.
 
     It is written with single appends, so that what was written before a SIGKILL is there.
     """
@@ -101,7 +102,7 @@ def number(document: Any) -> str:
 
 def source(places: Places, *queues: str) -> Any:
     """Consume queues as every scenario does."""
-    return streams.amqp.queue(
+    consumed = streams.amqp.queue(
         list(queues or places.queues),
         url=places.amqp,
         prefetch=PREFETCH,
@@ -109,6 +110,7 @@ def source(places: Places, *queues: str) -> Any:
         start_timeout=60,
         heartbeat=10,
     )
+    return consumed | op.tap(lambda body: places.log.write("taken", [number_in(body)]))
 
 
 def bulk(places: Places) -> Any:
@@ -164,11 +166,11 @@ async def _slowly(document: Any) -> Any:
 def publishing(places: Places) -> Any:
     """On to a second queue, with confirms."""
     sink = sinks.amqp.publish(places.amqp, routing_key=places.target, window=WINDOW)
-    part = _published
+    part = number_in
     return source(places) | op.chunk(100) | logging(sink, places.log, part)
 
 
-def _published(body: Any) -> str:
+def number_in(body: Any) -> str:
     return str(orjson.loads(body)["n"])
 
 

@@ -63,6 +63,21 @@ class Trial:
         self._account.seconds = time.monotonic() - began
         return self._account
 
+    async def told(self) -> str:
+        """Say what is known of a trial that was given up: the queues, and the process's last words."""
+        missing = [n for n in self._numbers if not self._called(n)]
+        unseen = sum(str(n) not in self._calls.taken for n in missing)
+        said = self._world.said(self._scenario.name)
+        return "\n".join(
+            [
+                f"{self.name}: {self._account}, at {self._calls.fault!r}",
+                f"{len(missing)} messages not handed to all their sinks, from {missing[:10]}; "
+                f"{unseen} of them never came out of the source",
+                f"queues, (ready, unacked): {await asyncio.to_thread(self._world.rabbitmq.list_queues)}",
+                *said.splitlines()[-60:],
+            ]
+        )
+
     async def _publish(self) -> None:
         dead_letters = {"x-dead-letter-exchange": "", "x-dead-letter-routing-key": self._dead}
         arguments = KINDS[self._kind]

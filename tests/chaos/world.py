@@ -57,6 +57,11 @@ class World:
         if number is signal.SIGTERM and code != 0:
             raise AssertionError(f"exit code {code} after {number.name}; see {self.folder}")
 
+    def said(self, scenario: str) -> str:
+        """Return what the processes of a scenario have printed."""
+        path = self.folder / f"{scenario}.out"
+        return path.read_text(errors="replace") if path.exists() else ""
+
     # -- queues, past the proxy -------------------------------------------------------------------
 
     async def declare(self, queue: str, arguments: Mapping[str, Any]) -> None:

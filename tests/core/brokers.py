@@ -28,7 +28,7 @@ class RetrySource(MemorySource):
         prefetch: int,
         told: Properties,
     ) -> None:
-        super().__init__(values, prefetch, policy, None)
+        super().__init__(values, prefetch, policy, None, history=True)
         self.retry = retry
         describe = self.broker.describe
 

@@ -1,6 +1,7 @@
 """Cancelling: tasks that are told to end, and those that go on."""
 
 import asyncio
+import gc
 from typing import Any
 
 import pytest
@@ -53,6 +54,17 @@ async def test_one_that_fails_while_it_ends_has_ended() -> None:
     await asyncio.sleep(1)
     assert await cancelled(task)
     assert isinstance(task.exception(), OSError)
+
+
+async def test_nobody_is_told_that_its_error_was_not_looked_at() -> None:
+    told: list[Any] = []
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: told.append(context))
+    task = asyncio.create_task(failing())
+    await asyncio.sleep(1)
+    await cancelled(task)
+    del task
+    gc.collect()
+    assert told == []
 
 
 async def test_one_that_goes_on_is_left_behind_with_a_warning(caplog: Any) -> None:

@@ -9,7 +9,9 @@ import pytest
 from ackflow import operators as op
 from ackflow import sinks, streams
 from ackflow.streams import Reject, SourceError, testing
+from ackflow.streams.core.ledger import Verb
 from tests.core import brokers
+from tests.core.frames import record
 from tests.queues import assert_all_closed, closed
 
 
@@ -187,6 +189,18 @@ async def test_idleness_counts_from_the_last_message() -> None:
     assert now() == pytest.approx(9, abs=0.2)
 
 
+async def test_a_sink_slower_than_idleness_does_not_end_a_queue_whose_prefetch_it_holds() -> None:
+    queue = streams.memory.queue(range(20), prefetch=8, until_idle=2.0)
+    seconds = iter([50.0])
+
+    async def store(values: list[int]) -> None:
+        await asyncio.sleep(next(seconds, 0.0))
+
+    await (queue | op.chunk(8) | sinks.each(store))
+    assert queue.acked == list(range(20))
+    assert now() == pytest.approx(52, abs=0.2)
+
+
 async def test_an_idle_queue_ends_only_when_what_it_handed_out_is_settled() -> None:
     queue = streams.memory.queue([1], until_idle=2.0)
     handle = (queue | sinks.each(lambda value: asyncio.sleep(50))).start()
@@ -279,22 +293,6 @@ async def test_acks_share_a_frame_and_do_not_wait_long() -> None:
     await handle.drain()
 
 
-def record(queue: Any, frames: list[Any], times: list[float]) -> None:
-    """Write down the frames that a queue is sent, and when."""
-    (channel,) = queue._broker.channels
-    if getattr(channel, "recorded", False):
-        return
-    channel.recorded = True
-    send = channel.send
-
-    async def sending(some: Any) -> None:
-        frames.extend(some)
-        times.append(now())
-        await send(some)
-
-    channel.send = sending
-
-
 async def test_many_acks_are_sent_at_once_and_those_beyond_a_stuck_message_singly() -> None:
     queue = streams.memory.queue(range(20), prefetch=20)
     frames: list[Any] = []
@@ -371,7 +369,7 @@ async def test_a_feed_without_a_connection_has_nothing_in_flight() -> None:
     await handle.drain()
 
 
-@pytest.mark.parametrize(("held", "at_once"), [(4.9, False), (5.1, True)])
+@pytest.mark.parametrize(("held", "at_once"), [(4.9, False), (5.0, True)])
 async def test_a_connection_that_held_for_five_seconds_was_no_failure(
     held: float, at_once: bool
 ) -> None:
@@ -380,7 +378,152 @@ async def test_a_connection_that_held_for_five_seconds_was_no_failure(
     handle = (queue | sinks.to_list()).start()
     await asyncio.sleep(held)
     queue.disconnect()
+    await asyncio.sleep(0.001)
+    assert handle.state == ("running" if at_once else "halted: memory.queue: connection lost")
     await asyncio.sleep(1)
     assert len(opened) == 2
     assert (opened[1] == held) is at_once
+    await handle.drain()
+
+
+async def test_the_time_to_a_first_connection_counts_from_the_start_of_the_run() -> None:
+    await asyncio.sleep(100)
+    unreachable(queue := streams.memory.queue([1]), ConnectionRefusedError("no one there"))
+    with pytest.raises(SourceError, match="no one there"):
+        await (queue | sinks.to_list())
+    assert 110.0 <= now() < 121.0
+
+
+async def test_what_came_over_a_connection_that_failed_to_open_comes_again() -> None:
+    queue = closed([1, 2])
+    connect, errors = queue._broker.connect, [ConnectionResetError("half open")]
+
+    async def halfway(epoch: Any) -> Any:
+        channel = await connect(epoch)
+        await asyncio.sleep(0.01)
+        if errors:
+            channel.lose()
+            raise errors.pop()
+        return channel
+
+    queue._broker.connect = halfway  # type: ignore[method-assign]
+    assert await (queue | sinks.to_list()) == [1, 2]
+    assert (queue.requeued, queue.acked) == ([1, 2], [1, 2])
+
+
+async def test_a_lost_channel_is_closed_and_stages_that_wait_look_what_is_left() -> None:
+    queue = streams.memory.queue([1])
+    handle = (queue | sinks.each(lambda value: asyncio.sleep(10))).start()
+    await asyncio.sleep(1)
+    closings: list[float] = []
+    (channel,) = queue._broker.channels
+
+    async def close() -> None:
+        closings.append(now())
+
+    channel.close = close  # type: ignore[method-assign]
+    handle._session.sleepers.add(bell := asyncio.Event())
+    queue.disconnect()
+    await asyncio.sleep(1)
+    assert closings == [1]
+    assert bell.is_set()
+    await handle.abort()
+
+
+async def test_a_connection_lost_during_a_drain_is_not_waited_for() -> None:
+    queue = streams.memory.queue([1, 2])
+    handle = (queue | sinks.each(lambda value: asyncio.sleep(10))).start()
+    await asyncio.sleep(1)
+    draining = asyncio.create_task(handle.drain())
+    await asyncio.sleep(1)
+    queue.disconnect()
+    await asyncio.sleep(1)
+    assert handle.state == "draining"
+    summary = await draining
+    assert (summary.accepted, summary.stale, summary.reconnects) == (0, 2, 0)
+    assert (queue.acked, queue.ready, now()) == ([], [1, 2], 10)
+
+
+async def test_a_drain_returns_what_was_held_as_failed_and_the_rest_as_untouched() -> None:
+    def work(value: int) -> int:
+        raise RuntimeError("broken")
+
+    queue = streams.memory.queue([0], prefetch=8, wait=lambda state: 100.0)
+    handle = (queue | op.map(work) | sinks.to_list()).start()
+    await asyncio.sleep(1)
+    handle.pause()
+    queue.put(1, 2)
+    await asyncio.sleep(1)
+    record(queue, frames := [], [])
+    await handle.drain()
+    assert [(frame.verb, frame.tag, frame.multiple) for frame in frames] == [
+        (Verb.RETURN_FAILED, 1, False),
+        (Verb.RETURN_UNTOUCHED, 3, True),
+    ]
+
+
+async def test_an_abort_settles_nothing() -> None:
+    queue = streams.memory.queue([1, 2])
+    handle = (queue | sinks.each(lambda value: asyncio.sleep(100))).start()
+    await asyncio.sleep(1)
+    record(queue, frames := [], [])
+    await handle.abort()
+    assert frames == []
+    assert queue.ready == [1, 2]
+
+
+async def test_what_came_while_the_broker_took_note_of_a_drain_goes_back_untouched() -> None:
+    queue = streams.memory.queue(prefetch=4)
+    handle = (queue | sinks.to_list()).start()
+    await asyncio.sleep(1)
+    record(queue, frames := [], [])
+    (channel,) = queue._broker.channels
+    cancel = channel.cancel
+
+    async def slowly() -> None:
+        await asyncio.sleep(0.5)
+        queue.put(1)
+        await asyncio.sleep(0.01)
+        await cancel()
+
+    channel.cancel = slowly  # type: ignore[method-assign]
+    await handle.drain()
+    assert [frame.verb for frame in frames] == [Verb.RETURN_UNTOUCHED]
+    assert_all_closed(queue)
+
+
+async def test_a_source_that_is_starved_no_more_has_no_chunk_flushed() -> None:
+    queue = streams.memory.queue(range(5), prefetch=3)
+    seen: list[list[int]] = []
+    chunks = op.chunk(2, key=lambda value: value, timeout=50.0)
+    handle = (queue | chunks | sinks.each(seen.append)).start()
+    await asyncio.sleep(40)
+    assert seen == [[0], [1], [2]], "they took all of prefetch"
+    await asyncio.sleep(20)
+    assert seen == [[0], [1], [2], [3], [4]]
+    await handle.drain()
+
+
+async def test_a_message_that_nobody_takes_keeps_an_idle_queue_from_ending() -> None:
+    queue = streams.memory.queue(["x"], until_idle=5.0)
+    handle = (queue | op.map(int) | sinks.to_list()).start()
+    await asyncio.sleep(20)
+    handle.pause()
+    handle.resume()
+    await asyncio.sleep(500)
+    assert not handle.done
+    await handle.abort()
+
+
+async def test_acks_that_prefetch_needs_are_sent_at_once() -> None:
+    queue = streams.memory.queue(range(21), prefetch=20)
+    times: dict[int, float] = {}
+
+    async def store(value: int) -> None:
+        times[value] = now()
+        await asyncio.sleep(10 if value else 0)
+
+    handle = (queue | sinks.each(store, concurrency=20)).start()
+    await asyncio.sleep(1)
+    assert times[20] == 0
     await handle.drain()

@@ -90,6 +90,9 @@ def test_a_lane_that_ends_in_a_sink_says_what_it_holds() -> None:
     lane = Lane(lambda stream: stream | op.chunk(10) | sinks.each(print, concurrency=3), (), 0)
     needed = lane_demand(lane)
     assert (needed.sum, needed.largest) == (10 + 3 * 10, 10)
+    steps = op.chunk(10) | op.map_async(sum, 2)
+    order = Lane(lambda stream: stream | steps | sinks.each(print), (), 0)
+    assert (lane_demand(order).sum, lane_demand(order).largest) == (10 + 2 * 10 + 10, 10)
     bare = Lane(lambda stream: stream | sinks.each(print), (), 0)
     assert (lane_demand(bare).sum, lane_demand(bare).largest) == (1, 1)
 

@@ -9,6 +9,7 @@ import pytest
 from ackflow import operators as op
 from ackflow import sinks, streams
 from ackflow.streams import Pipeline, Sink, Summary
+from tests.core.frames import record
 from tests.queues import assert_all_closed, closed
 
 
@@ -209,6 +210,19 @@ async def test_a_timeout_drains_and_its_timer_is_gone_with_the_run() -> None:
     assert early._timer.cancelled()
 
 
+async def test_a_timeout_ends_a_run_whose_sink_is_away_and_says_so() -> None:
+    def away(value: Any) -> None:
+        raise ConnectionError("no server")
+
+    queue = streams.memory.queue([1, 2])
+    pipeline = queue | op.chunk(2) | sinks.each(away)
+    with pytest.raises(TimeoutError, match=r"not done after 25 s \(halted: each.*no server\)"):
+        await pipeline.start(timeout=3)
+    assert asyncio.get_running_loop().time() == pytest.approx(28, abs=0.1)
+    assert queue.ready == [1, 2]
+    assert_all_closed(queue)
+
+
 async def test_the_sources_are_closed_even_where_the_sink_cannot_be() -> None:
     class Stuck(Opening):
         async def close(self) -> None:
@@ -228,3 +242,31 @@ async def test_a_drain_takes_25_seconds_at_most_and_then_gives_up() -> None:
     summary = await handle.drain()
     assert asyncio.get_running_loop().time() == pytest.approx(26, abs=0.1)
     assert (summary.accepted, queue.ready) == (0, [1])
+
+
+async def test_the_seconds_of_a_run_are_those_it_took() -> None:
+    await asyncio.sleep(100)
+    pipeline = streams.of(1) | sinks.each(lambda value: asyncio.sleep(2))
+    assert (await pipeline).seconds == 2.0
+
+
+@pytest.mark.parametrize(("seconds", "left"), [(3.9, False), (10.0, True)])
+async def test_who_swallows_a_cancellation_is_left_behind_after_four_seconds(
+    seconds: float, left: bool, caplog: Any
+) -> None:
+    async def stubborn(value: int) -> None:
+        try:
+            await asyncio.sleep(1000)
+        except asyncio.CancelledError:
+            await asyncio.sleep(seconds)
+            raise
+
+    queue = streams.memory.queue([1, 2])
+    handle = (queue | sinks.each(stubborn)).start()
+    await asyncio.sleep(1)
+    record(queue, frames := [], [])
+    await handle.abort()
+    assert asyncio.get_running_loop().time() == 1 + min(seconds, 4)
+    assert bool(caplog.records) is left
+    assert (frames, queue.ready) == ([], [1, 2]), "an abort settles nothing"
+    await asyncio.sleep(10)

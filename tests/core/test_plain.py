@@ -8,7 +8,8 @@ import pytest
 from ackflow import operators as op
 from ackflow import sinks, streams
 from ackflow.streams import Reject, Requeue, Skip
-from ackflow.streams.core import from_lists
+from ackflow.streams.core import ACCEPTED, Session, from_lists
+from tests.queues import closed
 
 
 def lists(*several: list[Any], pause: float = 0.0) -> Any:
@@ -218,6 +219,82 @@ async def test_aborting_writes_no_more_dead_letters_and_closes_their_sink() -> N
     await asyncio.sleep(1)
     await handle.abort()
     assert events == ["close"]
+
+
+async def test_each_letter_has_the_value_that_failed() -> None:
+    stream = from_lists(lists(["x"], ["y"]), name="pages", on_error=(dead := sinks.to_list()))
+    together = stream | op.chunk(2) | op.unchunk() | op.map(int)
+    assert await (together | sinks.to_list()) == []
+    assert [letter.body for letter in dead.values] == ["x", "y"]
+
+
+async def test_what_fails_after_the_source_has_ended_has_its_letter_too() -> None:
+    async def store(value: str) -> None:
+        await asyncio.sleep(5)
+        raise ValueError(value)
+
+    stream = streams.from_iterable(["x", "y"], on_error=(dead := sinks.to_list()))
+    await (stream | sinks.each(store, concurrency=2))
+    assert [letter.body for letter in dead.values] == ["x", "y"]
+
+
+async def test_a_letter_that_is_skipped_is_no_error() -> None:
+    def skip(letter: Any) -> None:
+        raise Skip
+
+    stream = streams.from_iterable(["x", "1"], on_error=sinks.each(skip))
+    assert await (stream | op.map(int) | sinks.to_list()) == [1]
+
+
+async def test_letters_that_are_being_written_are_waited_for_at_the_end() -> None:
+    written: list[str] = []
+
+    async def take(letter: Any) -> None:
+        await asyncio.sleep(5)
+        written.append(letter.body)
+
+    stream = streams.from_iterable(["x", "y", "1"], on_error=sinks.each(take, concurrency=3))
+    assert await (stream | op.map(int) | sinks.to_list()) == [1]
+    assert written == ["x", "y"]
+
+
+async def test_who_cancels_a_run_that_waits_for_its_source_gets_no_error() -> None:
+    task = asyncio.create_task(_run(from_lists(lists([1], pause=100), name="pages")))
+    await asyncio.sleep(1)
+    task.cancel()
+    await asyncio.wait([task])
+    assert task.cancelled()
+
+
+async def test_a_run_that_is_aborted_while_it_waits_for_its_source_was_cancelled() -> None:
+    handle = (from_lists(lists([1], pause=100), name="pages") | sinks.to_list()).start()
+    await asyncio.sleep(1)
+    await handle.abort()
+    with pytest.raises(asyncio.CancelledError):
+        await handle
+
+
+async def _run(stream: Any) -> None:
+    await (stream | sinks.to_list())
+
+
+async def test_a_window_lets_go_when_a_queue_and_a_plain_source_have_both_ended() -> None:
+    queue = closed([1, 2], prefetch=50)
+    windows = op.window(every=1000.0, max_items=50)
+    windowed = queue | op.merge(streams.of(3)) | windows
+    assert sorted((await (windowed | sinks.to_list()))[0]) == [1, 2, 3]
+    assert asyncio.get_running_loop().time() < 1
+
+
+async def test_who_watches_a_value_of_a_plain_source_hears_of_its_end() -> None:
+    source: Any = from_lists(lists(), name="pages", on_error="skip").stage
+    inlet, heard = source.inlet(Session(), 0), []
+    inlet.watch(0, lambda: heard.append("first"))
+    inlet.watch(1, lambda: heard.append("second"))
+    inlet.settle([1], ACCEPTED)
+    assert heard == ["second"]
+    inlet.settle([0], ACCEPTED)
+    assert heard == ["second", "first"]
 
 
 async def test_what_is_given_back_to_a_plain_source_is_no_failure() -> None:

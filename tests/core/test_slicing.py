@@ -7,7 +7,7 @@ import pytest
 
 from ackflow import operators as op
 from ackflow import sinks, streams
-from ackflow.streams.core import Session
+from ackflow.streams.core import Session, Stream
 from tests.core.stages import refusing
 from tests.queues import assert_all_closed, closed
 
@@ -97,7 +97,8 @@ async def test_a_failure_from_further_up_is_settled_and_counts_for_nothing() -> 
     assert pipeline.summary.failures["ValueError"].stage == "slice(start=1, stop=3, step=1)"
 
 
-async def test_concatenated_streams_are_closed_where_what_follows_fails() -> None:
+def two_streams() -> tuple[Stream[str], Stream[str], list[str]]:
+    """Two streams of three values, and the names of those that were closed."""
     ended: list[str] = []
 
     async def source(name: str) -> Any:
@@ -108,6 +109,11 @@ async def test_concatenated_streams_are_closed_where_what_follows_fails() -> Non
             ended.append(name)
 
     first, second = (streams.from_iterable(source(name)) for name in "ab")
+    return first, second, ended
+
+
+async def test_concatenated_streams_are_closed_where_what_follows_fails() -> None:
+    first, second, ended = two_streams()
     runs = (first + second).attach(Session(), ())
     async for _ in runs:
         break
@@ -130,16 +136,7 @@ def test_a_slice_shows_its_bounds(stream: Any, shown: str) -> None:
 
 
 async def test_concatenated_streams_are_closed_when_what_follows_ends_early() -> None:
-    ended: list[str] = []
-
-    async def source(name: str) -> Any:
-        try:
-            for number in range(3):
-                yield f"{name}{number}"
-        finally:
-            ended.append(name)
-
-    first, second = (streams.from_iterable(source(name)) for name in "ab")
+    first, second, ended = two_streams()
     values = await ((first + second) | op.take(4) | sinks.to_list())
     assert values == ["a0", "a1", "a2", "b0"]
     assert ended == ["a", "b"]

@@ -341,6 +341,21 @@ async def test_messages_left_when_a_sink_raises_fail_with_its_error() -> None:
     assert dead.values[0].headers["x-ackflow-error-type"] == "KeyError"
 
 
+async def test_messages_settled_before_a_sink_raises_stay_so() -> None:
+    def settle(chunk: Any) -> None:
+        chunk.members[0].accept()
+        chunk.members[1].reject("no use")
+        raise KeyError("no such table")
+
+    queue = closed(range(3), dead_letter=(dead := sinks.to_list()))
+    sink: Any = ByMessage(settle)
+    pipeline = queue | op.chunk(3) | sink
+    await pipeline
+    causes = {letter.body: letter.headers["x-ackflow-error-type"] for letter in dead.values}
+    assert causes == {1: "Reject", 2: "KeyError"}
+    assert pipeline.summary.accepted == 1
+
+
 async def test_members_a_sink_leaves_unsettled_have_failed_alone() -> None:
     def settle(chunk: Any) -> None:
         chunk.members[0].accept()

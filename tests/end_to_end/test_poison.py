@@ -1,24 +1,43 @@
-"""One bad message among ten thousand: it fails alone, everything else arrives once."""
+"""One bad message among thousands: it ends where the policy says, everything else arrives once."""
 
+import asyncio
 from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import orjson
+import pytest
 
 from ackflow import operators as op
 from ackflow import sinks, streams
-from tests.end_to_end.tools import document, fill, fresh, left
+from tests.end_to_end.tools import (
+    KINDS,
+    WITHIN,
+    Worker,
+    document,
+    fill,
+    fresh,
+    left,
+    ready,
+    taken,
+)
 from tests.servers.elasticsearch import Elasticsearch
 from tests.servers.rabbitmq import RabbitMQ
 
-MESSAGES = 10_000
-BAD = 4_711
+MESSAGES = 5_000
+BAD = 1_711
+
+of_each_kind = pytest.mark.parametrize("kind", KINDS)
 
 
-async def test_a_body_that_is_no_json(rabbitmq: RabbitMQ, elasticsearch: Elasticsearch) -> None:
+@of_each_kind
+async def test_a_body_that_is_no_json(
+    rabbitmq: RabbitMQ, elasticsearch: Elasticsearch, kind: Any
+) -> None:
     queue, index, dead = fresh("no-json"), fresh("no-json"), sinks.to_list()
     bodies = [b"{not json" if n == BAD else document(n) for n in range(MESSAGES)]
-    await fill(rabbitmq, queue, bodies)
+    await fill(rabbitmq, queue, bodies, kind)
     calls: Counter[bytes] = Counter()
 
     def decode(body: bytes) -> Any:
@@ -38,16 +57,18 @@ async def test_a_body_that_is_no_json(rabbitmq: RabbitMQ, elasticsearch: Elastic
     assert letter.body == b"{not json"
     assert letter.headers["x-ackflow-error-type"] == "JSONDecodeError"
     assert set(calls.values()) == {1}
-    assert await left(rabbitmq, queue) == (0, 0)
+    assert await ready(rabbitmq, queue) == 0
 
 
+@of_each_kind
 async def test_a_document_that_the_mapping_refuses(
-    rabbitmq: RabbitMQ, elasticsearch: Elasticsearch
+    rabbitmq: RabbitMQ, elasticsearch: Elasticsearch, kind: Any
 ) -> None:
     queue, index, dead = fresh("mapping"), fresh("mapping"), sinks.to_list()
     elasticsearch.request("PUT", f"/{index}", {"mappings": {"properties": {"n": {"type": "long"}}}})
     refused = orjson.dumps({"word": "bad", "n": "no number"})
-    await fill(rabbitmq, queue, [refused if n == BAD else document(n) for n in range(MESSAGES)])
+    bodies = [refused if n == BAD else document(n) for n in range(MESSAGES)]
+    await fill(rabbitmq, queue, bodies, kind)
     pipeline = (
         streams.amqp.queue(queue, url=rabbitmq.url, prefetch=512, dead_letter=dead, until_idle=1.0)
         | op.map(orjson.loads)
@@ -61,7 +82,7 @@ async def test_a_document_that_the_mapping_refuses(
     assert letter.body == refused
     assert letter.headers["es.status"] == "400"
     assert "document_parsing_exception" in letter.headers["es.error.type"]
-    assert await left(rabbitmq, queue) == (0, 0)
+    assert await ready(rabbitmq, queue) == 0
 
 
 async def test_an_idempotent_sink_that_raises_for_one_message(rabbitmq: RabbitMQ) -> None:
@@ -126,3 +147,139 @@ async def test_a_dead_letter_queue_gets_body_properties_and_cause(rabbitmq: Rabb
     assert letter.headers["x-ackflow-error-type"] == "JSONDecodeError"
     assert letter.headers["x-ackflow-source"] == queue
     assert letter.headers["x-ackflow-attempts"] == 1
+
+
+@of_each_kind
+async def test_a_function_that_always_raises_for_one_message(rabbitmq: RabbitMQ, kind: Any) -> None:
+    queue, dead, stored = fresh("function"), sinks.to_list(), Counter[bytes]()
+    await fill(rabbitmq, queue, [document(n) for n in range(MESSAGES)], kind)
+    calls: Counter[bytes] = Counter()
+
+    def work(body: bytes) -> bytes:
+        calls[body] += 1
+        if body == document(BAD):
+            raise RuntimeError("always")
+        return body
+
+    pipeline = (
+        streams.amqp.queue(
+            queue,
+            url=rabbitmq.url,
+            prefetch=512,
+            wait=lambda _: 0.1,
+            dead_letter=dead,
+            until_idle=1.0,
+        )
+        | op.map(work)
+        | op.chunk(256, timeout=1.0)
+        | sinks.each(stored.update)
+    )
+    summary = await pipeline
+    assert calls.pop(document(BAD)) == 5
+    assert calls == stored == Counter(document(n) for n in range(MESSAGES) if n != BAD)
+    assert (summary.retried, summary.dead_lettered) == (4, 1)
+    (letter,) = dead.values
+    assert letter.body == document(BAD)
+    assert letter.headers["x-ackflow-error"] == "RuntimeError: always"
+    assert letter.headers["x-ackflow-attempts"] == 5
+    assert await ready(rabbitmq, queue) == 0
+
+
+@of_each_kind
+async def test_a_function_that_hangs_for_one_message(rabbitmq: RabbitMQ, kind: Any) -> None:
+    queue, dead, stored = fresh("hangs"), sinks.to_list(), Counter[bytes]()
+    await fill(rabbitmq, queue, [document(n) for n in range(MESSAGES)], kind)
+    calls: Counter[bytes] = Counter()
+
+    async def work(body: bytes) -> bytes:
+        calls[body] += 1
+        if body == document(BAD):
+            await asyncio.Event().wait()
+        return body
+
+    pipeline = (
+        streams.amqp.queue(
+            queue,
+            url=rabbitmq.url,
+            attempts=3,
+            wait=lambda _: 0.1,
+            dead_letter=dead,
+            until_idle=1.0,
+        )
+        | op.map_async(work, timeout=0.5)
+        | sinks.each(lambda body: stored.update([body]))
+    )
+    summary = await pipeline
+    assert calls.pop(document(BAD)) == 3
+    assert calls == stored == Counter(document(n) for n in range(MESSAGES) if n != BAD)
+    assert (summary.halts, summary.retried, summary.dead_lettered) == (0, 2, 1)
+    (letter,) = dead.values
+    assert letter.body == document(BAD)
+    assert letter.headers["x-ackflow-error-type"] == "CallTimeout"
+    assert letter.headers["x-ackflow-attempts"] == 3
+    assert await ready(rabbitmq, queue) == 0
+
+
+PREFETCH = 16
+
+
+@pytest.mark.parametrize("place", [0, 55])
+async def test_a_message_that_ends_its_process(
+    rabbitmq: RabbitMQ, tmp_path: Path, place: int
+) -> None:
+    """A quorum queue counts how often it has handed a message out; a classic one can't tell."""
+    queue, graveyard, log = fresh("dies"), fresh("graveyard"), tmp_path / "log"
+    bodies = [b"die" if n == place else b"%d" % n for n in range(100)]
+    await fill(rabbitmq, graveyard, [])
+    await fill(rabbitmq, queue, bodies, "quorum")
+    settings = {"prefetch": PREFETCH, "deliveries": 3}
+    async with Worker(
+        url=rabbitmq.url, queue=queue, dead=graveyard, log=str(log), **settings
+    ) as worker:
+        letters: dict[bytes, Any] = {}
+        async with asyncio.timeout(WITHIN):
+            while b"die" not in letters or await ready(rabbitmq, queue):
+                await asyncio.sleep(0.05)  # a queue's length has no event
+                letters |= {letter.body: letter for letter in await taken(rabbitmq, graveyard)}
+    lines = Counter(log.read_bytes().splitlines())
+    assert "times before" in str(letters[b"die"].headers["x-ackflow-error"])
+    # A process that dies takes its last ack with it now and then, and the blame falls on that one first.
+    assert len(letters) <= 2
+    assert (worker.starts, lines[b"tried die"]) in ((4, 3), (5, 4))
+    stored = {body: lines[b"stored " + body] for body in bodies if body != b"die"}
+    assert all(stored.values()), "the others are stored"
+    assert sum(stored.values()) - len(stored) <= worker.starts * PREFETCH
+
+
+async def test_a_message_that_outlives_consumer_timeout(
+    make_rabbitmq: Callable[..., RabbitMQ],
+) -> None:
+    """The broker cuts the channel each time, until the count of a quorum queue ends it."""
+    node = make_rabbitmq(consumer_timeout=1, channel_tick_interval=1)
+    dead, stored, calls = sinks.to_list(), Counter[bytes](), Counter[bytes]()
+    bodies = [document(n) for n in range(500)]
+    await fill(node, "slow", bodies, "quorum")
+
+    async def work(body: bytes) -> bytes:
+        calls[body] += 1
+        if body == document(7):
+            await asyncio.sleep(4)
+        return body
+
+    pipeline = (
+        streams.amqp.queue(
+            "slow", url=node.url, prefetch=PREFETCH, deliveries=3, dead_letter=dead,
+            consumer_timeout=1.0, until_idle=5.0,
+        )
+        | op.map_async(work, ordered=False)
+        | sinks.each(lambda body: stored.update([body]))
+    )  # fmt: skip
+    async with asyncio.timeout(WITHIN):
+        summary = await pipeline
+    assert calls[document(7)] == 3
+    assert summary.reconnects == 3
+    (letter,) = dead.values
+    assert letter.body == document(7)
+    assert "handed out 3 times before" in letter.headers["x-ackflow-error"]
+    assert stored == Counter(body for body in bodies if body != document(7))
+    assert await ready(node, "slow") == 0

@@ -12,10 +12,11 @@ from cosmic_ray.ast import ast_nodes, get_ast
 from cosmic_ray.mutating import mutate_code
 from cosmic_ray.plugins import get_operator, operator_names
 
-from tests.mutation.dropping import DropStatement
 from tests.mutation.noise import noise
+from tests.mutation.own import DropStatement, ReplaceException
 
 HERE = Path(__file__).parent
+OWN = {operator.__name__: operator for operator in (DropStatement, ReplaceException)}
 SETTINGS: dict[str, Any] = tomllib.loads((HERE / "settings.toml").read_text(encoding="utf-8"))
 
 
@@ -95,12 +96,12 @@ def operators() -> list[str]:
         for old, others in SETTINGS["replacements"].items():
             kept |= {f"{kind}_{old}_{new}" for new in others}
     known = {name.removeprefix("core/") for name in operator_names()}
-    return [*sorted(kept & known), *SETTINGS["operators"]["own"]]
+    return [*sorted(kept & known), *OWN]
 
 
 def get(name: str) -> Any:
     """Return the operator of a name."""
-    return DropStatement() if name == "DropStatement" else get_operator(f"core/{name}")()
+    return OWN[name]() if name in OWN else get_operator(f"core/{name}")()
 
 
 def parsed(source: str | None) -> str | None:

@@ -178,6 +178,7 @@ def flags() -> list[Row]:
         ("op.map_in(ordered)", lambda flag: op.map_in(ThreadPoolExecutor, identity, ordered=flag)),
         ("op.partition(strict)", lambda flag: op.partition(identity, op.map(str), strict=flag)),
         ("sinks.each(idempotent)", lambda flag: sinks.each(print, idempotent=flag)),
+        ("streams.memory.queue(history)", lambda flag: streams.memory.queue(history=flag)),
     ]
     return [
         (f"{call}={value!r}", lambda make=make, value=value: make(value), TypeError,

@@ -5,17 +5,22 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from pamqp import frame
+from pamqp.commands import Channel
 
 from ackflow import operators as op
 from ackflow import sinks, streams
-from ackflow.streams.core import Delivery, describe, shown
+from ackflow.streams.amqp.absence import Absences
+from ackflow.streams.core import Delivery, SourceError, describe, shown
 from ackflow.streams.testing import BulkAnswer, FakeElasticsearch
 from tests.servers.rabbitmq import RabbitMQ
+from tests.streams.amqp.speaking import speaking
 from tests.streams.amqp.tools import declare, eventually, take, unique
 
 TEXTS = [
@@ -261,6 +266,49 @@ async def test_what_elasticsearch_says_of_a_message_is_one_printable_line() -> N
         assert handle.state.isprintable()
         assert "\\x1b[2J" in handle.state
         await handle.abort()
+
+
+async def test_what_a_broker_says_is_one_printable_line(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Its words may be those of whoever publishes, such as a property that it does not like."""
+    said = CONTROL.replace("\ud800", "")
+    closing = frame.marshal(Channel.Close(406, said, 60, 40), 1)
+    content = ("Basic.Deliver", "ContentHeader", "ContentBody")
+    consumed = 0
+
+    def close(answer: str, data: bytes) -> tuple[bytes, bool]:
+        """Close the first channel in the place of what it would hand out."""
+        nonlocal consumed
+        consumed += answer == "Basic.ConsumeOk"
+        if consumed > 1 or answer not in content:
+            return data, True
+        return (closing if answer == content[0] else b""), True
+
+    async with speaking([b"um"], close) as speaker:
+        source = streams.amqp.queue("words", url=speaker.url, until_idle=0.2)
+        assert await asyncio.wait_for(_result(source | sinks.to_list()), 20) == [b"um"]
+    lines = [record.getMessage() for record in caplog.records if "ackflow" in record.name]
+    assert any("forged" in line for line in lines)
+    assert all(line.isprintable() for line in lines), lines
+
+
+async def test_why_a_queue_is_away_is_one_printable_line(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def consume(queue: str) -> None:
+        raise AssertionError("too late")
+
+    line: Any = SimpleNamespace(lost=asyncio.get_running_loop().create_future(), queues=["words"])
+    Absences("amqp queue words", line, consume).add("gone", SourceError(CONTROL))
+    line.lost.set_result(None)
+    (said,) = [record.getMessage() for record in caplog.records]
+    assert "forged" in said
+    assert said.isprintable()
+
+
+async def _result(pipeline: Any) -> Any:
+    return await pipeline
 
 
 # -- names that nobody has, or nobody may write to ----------------------------------------------

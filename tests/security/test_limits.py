@@ -8,8 +8,9 @@ from typing import Any
 
 import aiormq
 import pytest
+from aiohttp import test_utils, web
 from aiormq.exceptions import AMQPError, InvalidFrameError
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pamqp import frame
 from pamqp.body import ContentBody
@@ -18,13 +19,18 @@ from pamqp.header import ContentHeader
 
 from ackflow import operators as op
 from ackflow import sinks, streams
+from ackflow.sinks.elasticsearch import client
+from ackflow.streams.amqp import table
 from ackflow.streams.amqp.frames import DEEPEST, UNREADABLE, Frames, Unreadable
 from ackflow.streams.amqp.outgoing import DROPPED
 from ackflow.streams.amqp.peeled import Peeled
-from ackflow.streams.core import SourceError
+from ackflow.streams.core import Delivery, SourceError
+from ackflow.streams.core.ladder import MOST_ATTEMPTS
+from ackflow.streams.core.letters import ATTEMPTS_HEADER
 from ackflow.streams.lines import LineReader
+from ackflow.streams.testing import BulkAnswer, FakeElasticsearch, run
 from tests.servers.rabbitmq import RabbitMQ
-from tests.streams.amqp.tools import declare, fill, take, unique
+from tests.streams.amqp.tools import declare, eventually, fill, take, unique
 from tests.streams.test_http import answering, raw, read, read_until_error, serving
 
 # -- AMQP: properties and headers ---------------------------------------------------------------
@@ -314,6 +320,106 @@ async def test_a_forged_count_of_attempts_does_not_keep_a_message_from_its_dead_
     async with asyncio.timeout(5):
         await (source | op.map(fail) | sinks.to_list())
     assert len(await take(rabbitmq.url, dead)) == 2
+
+
+HEADERS_OF_ATTEMPTS = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+)
+
+
+@given(HEADERS_OF_ATTEMPTS)
+@example(2**63 - 1)
+@example(-(2**63))
+def test_whatever_a_header_says_of_attempts_its_message_reaches_the_dead_letter(said: Any) -> None:
+    letters: list[Delivery] = []
+
+    async def poisoned() -> None:
+        queue = streams.memory.queue(
+            [b"poison"], dead_letter=sinks.each(letters.append), permanent=(), attempts=3
+        )
+        ((_, entry),) = queue._broker._ready
+        entry.headers[ATTEMPTS_HEADER] = said
+        queue.close()
+        await (queue | op.map(fail) | sinks.to_list())
+
+    run(poisoned())
+    (letter,) = letters
+    assert 1 <= letter.headers[ATTEMPTS_HEADER] <= MOST_ATTEMPTS + 3
+    assert table.encode({ATTEMPTS_HEADER: letter.headers[ATTEMPTS_HEADER]})
+
+
+# -- Elasticsearch ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+async def test_an_answer_without_end_is_given_up(
+    compressed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "MOST_ANSWER", 1_000)
+    queue = streams.memory.queue([{"word": "um"}])
+    stored = {"errors": False, "items": [{"index": {"status": 201, "padding": "x" * 5_000}}]}
+
+    async def answer(request: web.Request) -> web.Response:
+        response = web.json_response(stored, headers={"X-Elastic-Product": "Elasticsearch"})
+        if compressed:
+            response.enable_compression(web.ContentCoding.gzip)
+        return response
+
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", answer)
+    async with test_utils.TestServer(app) as server:
+        url = f"http://127.0.0.1:{server.port}"
+        handle = (
+            queue | op.chunk(1) | sinks.elasticsearch.bulk(url, index="words", id="word")
+        ).start()
+        await eventually(lambda: handle.done or handle.state.startswith("halted"))
+        assert handle.state.endswith("does not answer: the answer has more than 1,000 bytes")
+        await handle.abort()
+    assert queue.acked == []
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-1, 999) | st.text(max_size=9),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner, max_size=3)
+    ),
+    max_leaves=9,
+)
+STATUSES = st.sampled_from([200, 201, 400, 404, 409, 429, 500, 503]) | JSON
+RESULTS = st.dictionaries(
+    st.sampled_from(["index", "create", "?"]),
+    st.fixed_dictionaries(
+        {"status": STATUSES},
+        optional={"error": JSON, "failure_store": st.sampled_from(["used", "no"]) | JSON},
+    )
+    | JSON,
+    max_size=2,
+)
+ANSWERS = st.fixed_dictionaries(
+    {
+        "errors": st.booleans() | JSON,
+        "items": st.lists(RESULTS | JSON, min_size=1, max_size=3) | JSON,
+    }
+)
+
+
+@given(st.lists(ANSWERS | JSON.filter(lambda body: body is not None), max_size=3))
+@settings(max_examples=40, deadline=None)
+def test_whatever_elasticsearch_answers_each_document_is_settled_once(answers: list[Any]) -> None:
+    words = [{"word": "um"}, {"word": "dois"}]
+    queue = streams.memory.queue(words, dead_letter="exchange")
+    queue.close()
+
+    async def write() -> None:
+        script = [BulkAnswer(200, body, stores=False) for body in answers]
+        async with FakeElasticsearch(script) as server, asyncio.timeout(3600):
+            sink = sinks.elasticsearch.bulk(server.url, index="words", id="word")
+            await (queue | op.chunk(2) | sink)
+
+    run(write())
+    assert sorted(row["word"] for row in queue.acked + queue.rejected) == ["dois", "um"]
+    assert queue.unsettled == []
 
 
 # -- HTTP ---------------------------------------------------------------------------------------

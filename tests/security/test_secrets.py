@@ -1,7 +1,10 @@
 """Passwords, keys and tokens are in nothing that a failing run shows, in no way of writing them."""
 
 import asyncio
+import json
 import logging
+import sys
+from asyncio.subprocess import PIPE
 from collections.abc import Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -97,6 +100,8 @@ NORMALIZED = f"{USER}:{KEY}℀"
     [
         lambda url: streams.http.lines(f"http://{url}"),
         lambda url: streams.http.lines(f"ftp://{url}"),
+        lambda url: streams.http.lines(f"http:/{url}"),
+        lambda url: streams.http.lines(url),
         lambda url: streams.amqp.queue("q", url=f"amqp://{url}"),
         lambda url: streams.amqp.queue("q", url=f"http://{url}"),
         lambda url: streams.amqp.deliveries("q", url=[f"amqp://{url}", f"amqps://{url}"]),
@@ -297,6 +302,64 @@ async def test_a_real_broker_shows_no_password_whatever_fails(
     await eventually(lambda: going.stats().reconnects)
     leaks.show(going.state, going.stats())
     await going.drain()
+
+
+async def test_a_program_in_which_everything_fails_prints_no_secret(
+    rabbitmq: RabbitMQ, leaks: Leaks
+) -> None:
+    """All that its process prints is searched: logs of everybody at DEBUG, and what ends it."""
+    queue, dead, user = unique("words"), unique("dead"), unique(USER)
+    for name in (queue, dead):
+        await declare(rabbitmq.url, name)
+    url = rabbitmq.add_user(user, PASSWORD)
+    await fill(rabbitmq.url, queue, [b'{"word": "um"}', b"no JSON"])
+    nobody = f"//{ACCOUNT}@127.0.0.1:{free_port()}"
+
+    def echo(request: Any) -> Any:
+        sent = request.headers.get("Authorization", "")
+        return BulkAnswer(401, {"error": {"type": "security_exception", "reason": sent}})
+
+    async def page(request: web.Request) -> web.Response:
+        return web.Response(status=403, text=str(dict(request.headers)))
+
+    async with FakeElasticsearch([echo] * 99) as server, serving(page) as pages:
+        given = {
+            "broker": url,
+            "queue": queue,
+            "dead": dead,
+            "wrong password": rabbitmq.url_for("/", user, f"{PASSWORD}{KEY}"),
+            "stranger": rabbitmq.url_for("/", "eve", PASSWORD),
+            "nobody": f"amqp:{nobody}",
+            "elasticsearch": [server.url, f"http://127.0.0.1:{free_port()}"],
+            "credentials": CREDENTIALS,
+            "pages": [f"{pages.replace('//', f'//{ACCOUNT}@')}/?token={TOKEN}", f"http:{nobody}/"],
+            "headers": {"X-Token": KEY, "Cookie": f"session={KEY}"},
+        }
+        out, errors = await program("tests.security.failing", json.dumps(given))
+    for said in (
+        "RuntimeError",
+        "refuses user",
+        "nothing listens",
+        "403",
+        "401 security_exception",
+    ):
+        assert said in out + errors
+    assert errors.splitlines()[-1].startswith("ackflow.streams.amqp.refusals.Refused: amqp://")
+    leaks.show(out, errors)
+    letters = await take(rabbitmq.url, dead)
+    assert len(letters) == 2
+    for letter in letters:
+        leaks.show(letter.body, letter.header.properties.headers, letter)
+
+
+async def program(module: str, given: str) -> tuple[str, str]:
+    """Run a program that ends with an error; return what it prints."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-X", "dev", "-m", module, stdin=PIPE, stdout=PIPE, stderr=PIPE
+    )
+    out, errors = await asyncio.wait_for(process.communicate(given.encode()), 60)
+    assert process.returncode == 1
+    return out.decode(), errors.decode()
 
 
 # -- the test itself ----------------------------------------------------------------------------

@@ -10,6 +10,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 import trustme
 from aiohttp import test_utils, web
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from ackflow import sinks
 from ackflow.streams import http
@@ -367,3 +369,58 @@ def test_settings_that_cannot_be_meant_are_refused_at_the_call(
 ) -> None:
     with pytest.raises(ValueError, match=text):
         http.lines("http://example.com", **settings)  # type: ignore[arg-type]
+
+
+CHUNKED = (
+    b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Encoding: gzip\r\n"
+    b"Transfer-Encoding: chunked\r\n\r\n"
+)
+
+
+def chunked(data: bytes, size: int) -> bytes:
+    """Return the body of an answer in chunks, as HTTP/1.1 has it."""
+    parts = [data[at : at + size] for at in range(0, len(data), size)]
+    return b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in [*parts, b""])
+
+
+@given(st.integers(1, 40), st.lists(st.integers(1, 60), max_size=12))
+@settings(max_examples=40, deadline=None)
+async def test_lines_are_the_same_however_an_answer_is_cut(size: int, cuts: list[int]) -> None:
+    answer = CHUNKED + chunked(gzip.compress("um\ndois\ntrês".encode()), size)
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        rest = answer
+        for length in [*cuts, len(answer)]:
+            writer.write(rest[:length])
+            rest = rest[length:]
+            await writer.drain()
+            await asyncio.sleep(0)
+        writer.close()
+
+    server = await asyncio.start_server(handle, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        assert await read(f"http://127.0.0.1:{port}") == ["um", "dois", "três"]
+
+
+DAMAGED = st.tuples(st.integers(0, 200), st.integers(0, 9), st.binary(max_size=9)).map(
+    lambda where: ANSWER[: where[0]] + where[2] + ANSWER[where[0] + where[1] :]
+)
+ANSWER = CHUNKED + chunked(gzip.compress(b"one\ntwo\n"), 20)
+
+
+@given(st.binary(max_size=200) | DAMAGED)
+@example(b"")
+@example(b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999\r\n\r\n")
+@example(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\n")
+@settings(max_examples=150, deadline=None)
+async def test_any_bytes_for_an_answer_are_lines_or_one_error(answer: bytes) -> None:
+    said = ""
+    async with raw(answer) as url, asyncio.timeout(10):
+        try:
+            assert all(isinstance(line, str) for line in await read(url, timeout=5))
+        except SourceError as error:
+            said = str(error)
+    assert said == "" or said.startswith(url)
+    assert len(said) < 1_000

@@ -1,6 +1,7 @@
 """LineReader: whatever the cuts, the lines are those of the text; every fault names its line."""
 
 import gzip
+import tracemalloc
 import zlib
 from itertools import pairwise
 
@@ -111,6 +112,31 @@ def test_a_damaged_checksum_is_found() -> None:
     assert "the compressed data is damaged" in error
 
 
+def test_lines_before_the_damage_are_handed_out_though_it_is_in_the_same_block() -> None:
+    body = bytearray(gzip.compress(b"one\ntwo\nthree"))
+    body[-8] ^= 1
+    got, error = read_until_error(LineReader("x"), [bytes(body)])
+    assert got == ["one", "two"]
+    assert error.startswith("x, line 3: the compressed data is damaged")
+
+
+def test_what_is_no_text_and_has_no_end_is_not_kept() -> None:
+    """Neither what follows the end of compressed data, nor escape sequences without a text."""
+    escapes = LineReader("x", encoding="iso2022_jp")
+    ended = LineReader("x", codings=["deflate"])
+    assert list(ended.feed(zlib.compress(b"one\n"))) == [["one"]]
+    tracemalloc.start()
+    try:
+        for _ in range(2_000):
+            assert list(ended.feed(bytes(10_000))) == []
+        for _ in range(50_000):
+            assert list(escapes.feed(b"\x1b(B")) == []
+        grown, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert grown < 100_000
+
+
 def test_what_compresses_well_is_never_whole_in_memory() -> None:
     body = gzip.compress(b"0123456\n" * 1_000_000)
     reader = LineReader("x")
@@ -148,6 +174,20 @@ def test_utf16_without_its_mark_is_an_error_that_says_so() -> None:
     assert error.startswith("x, line 1: ")
     assert "not utf-16 (" in error
     assert "BOM" in error
+
+
+def test_utf16_without_its_mark_may_be_undecodable_as_well() -> None:
+    got, error = read_until_error(LineReader("x", encoding="utf-16"), [bytes(7) + b"\xd8\0\0"])
+    assert (got, error[:11]) == ([], "x, line 1: ")
+
+
+def test_what_its_encoding_can_read_and_not_write_is_a_line_too() -> None:
+    body = b"\x1b\0\0\xff\n"
+    (line,) = body.decode("iso2022_jp").splitlines()
+    with pytest.raises(UnicodeEncodeError):
+        line.encode("iso2022_jp")
+    reader = LineReader("x", encoding="iso2022_jp", max_line_bytes=5)
+    assert read(reader, [body]) == [line]
 
 
 def test_a_character_cut_off_by_the_end_is_an_error() -> None:

@@ -53,14 +53,37 @@ def test_statuses_of_pressure(status: int, pressure: bool) -> None:
     assert Answer(status).pressure is pressure
 
 
-def test_counting_by_bytes_and_by_results_agrees() -> None:
-    body = items(STORED, {"index": {"status": 200}}, STORED)
-    raw = json.dumps(body, separators=(",", ":")).encode()
-    for answer in (Answer(200, body), Answer(200, body, raw)):
-        assert answer.count(201, body["items"]) == 2
-        assert not answer.mentions("failure_store", body["items"])
-    used = items({"create": {"status": 201, "failure_store": "used"}})
-    assert Answer(200, used).mentions("failure_store", used["items"])
+def packed(body: Any) -> Answer:
+    return Answer(200, body, json.dumps(body, separators=(",", ":")).encode())
+
+
+def test_bytes_alone_tell_that_all_was_stored() -> None:
+    stored = packed(items(STORED, {"index": {"status": 200}}, {"delete": {"status": 404}}))
+    assert stored.plain(3)
+    assert [stored.count(status) for status in (201, 200, 404)] == [1, 1, 1]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        packed(items(STORED)),
+        packed(items(STORED, {"index": {"status": 500}})),
+        packed(items(STORED, STORED, errors=True)),
+        packed(items(STORED, {"create": {"status": 201, "failure_store": "used"}})),
+        packed(items(STORED, 1)),
+        packed(items({}, {})),
+        Answer(200, items(STORED, STORED)),
+    ],
+)
+def test_everything_else_is_looked_at_one_by_one(answer: Answer) -> None:
+    assert not answer.plain(2)
+
+
+@pytest.mark.parametrize("results", [(1, 2), ("failure_store", {}), (None, STORED), ({}, {})])
+def test_results_that_are_none_are_not_taken_for_success(results: Any) -> None:
+    """Whatever the answer says of itself."""
+    assert packed(items(*results)).results(2) is None
+    assert packed({"errors": False, "items": "ab"}).results(2) is None
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import socket
 import ssl
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,12 @@ import pytest
 import trustme
 
 from ackflow.sinks.elasticsearch import bulk
+from ackflow.sinks.elasticsearch import server as server_module
 from ackflow.streams.core import Unavailable
 from ackflow.streams.testing import BulkAnswer, FakeElasticsearch
 from ackflow.streams.testing.answers import Request
 from tests.sinks.elasticsearch.engine import running, words
+from tests.sinks.elasticsearch.nodes import until
 
 QUICK: dict[str, Any] = {"backoff": (0.001, 0.01)}
 
@@ -38,7 +41,9 @@ async def test_one_chunk_is_one_post() -> None:
         BulkAnswer(503, "busy", {"Content-Type": "application/octet-stream"}),
         BulkAnswer(504, "", {"Content-Type": "text/plain"}),
         BulkAnswer(429, headers={"Retry-After": "0"}),
+        408,
         500,
+        520,
         BulkAnswer(cut=0),
         BulkAnswer(cut=32),
         BulkAnswer(200, "<html>Please log in</html>"),
@@ -60,6 +65,140 @@ async def test_what_passes_is_survived_with_the_same_ids(answer: Any, own_client
         if not own_client:
             await client.close()
     assert [request.ids for request in server.bulks] == [["a", "b"], ["a", "b"]]
+
+
+@pytest.mark.parametrize("answer", [401, 403, 404, 405, 406, 407, 415, 501], ids=str)
+async def test_what_is_wrong_with_the_settings_or_the_way_halts_and_rejects_nothing(
+    answer: int,
+) -> None:
+    async with FakeElasticsearch([answer] * 3) as server, running(server.url, **QUICK) as engine:
+        await engine.write(*words("a", "b"))
+        assert engine.source.accepted == [0, 1]
+        assert len(engine.board.reasons) == 3
+        assert f"answered {answer}" in engine.board.reasons[0]
+        assert not engine.board.is_halted
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        BulkAnswer(200, "<html>Please log in</html>"),
+        BulkAnswer(200, {"took": 3}),
+        BulkAnswer(results=1, stores=True),
+        BulkAnswer(200, {"errors": False, "items": [{"index": {"status": 201}}] * 3}),
+        BulkAnswer(headers={"X-Elastic-Product": "?"}),
+    ],
+    ids=["no JSON", "no items", "short", "long", "no Elasticsearch"],
+)
+async def test_an_answer_that_fits_no_document_is_asked_for_once_more_and_believed_by_nobody(
+    answer: Any,
+) -> None:
+    async with FakeElasticsearch([answer] * 2) as server, running(server.url, **QUICK) as engine:
+        await engine.write(*words("a", "b"))
+        assert engine.source.requeued == [0, 1]
+        assert "does not fit the bulk, twice" in str(engine.source.cause(0))
+    assert [request.ids for request in server.bulks] == [["a", "b"]] * 2
+
+
+async def test_each_document_has_its_own_verdict_whatever_the_others_have() -> None:
+    results: list[dict[str, Any]] = [
+        {"status": 201, "_shards": {"total": 2, "successful": 1, "failed": 1}},
+        {"status": 201, "failure_store": "used"},
+        {"status": 418, "error": {"type": "teapot_exception", "reason": "short and stout"}},
+        {"status": 404, "error": {"type": "document_missing_exception", "reason": ""}},
+        {"status": 400, "error": {"type": "script_exception", "reason": "compile error"}},
+        {"status": 400, "error": {"type": "x_content_parse_exception", "reason": "[1:2]"}},
+        {"status": 507, "error": {"type": "disk_full", "reason": ""}},
+        {"status": 429, "error": {"type": "circuit_breaking_exception", "reason": ""}},
+        {"error": {"type": "nobody_knows", "reason": ""}},
+        {},
+    ]
+    first = BulkAnswer(200, {"errors": True, "items": [{"index": each} for each in results]})
+    async with FakeElasticsearch([first]) as server, running(server.url, **QUICK) as engine:
+        await engine.write(*words(*"0123456789"))
+        assert engine.source.accepted == [0, 1, 6, 7, 8, 9]
+        assert engine.source.rejected == [2, 3, 4, 5]
+        assert engine.statistics.failure_store == 1
+        assert engine.source.cause(2).headers()["es.error.type"] == "teapot_exception"
+    assert [request.ids for request in server.bulks] == [[*"0123456789"], [*"6789"]]
+
+
+async def test_when_the_time_is_over_the_queue_gets_back_what_was_busy_and_not_what_is_poison() -> (
+    None
+):
+    refused: Any = {"busy": (429, "es_rejected_execution_exception"), "poison": (500, "oops")}
+    refused |= {"away": (503, "unavailable_shards_exception"), "teapot": (507, "disk_full")}
+    settings: dict[str, Any] = {**QUICK, "retry_for": 0.3, "halt_after": 60}
+    async with (
+        FakeElasticsearch(refused=refused) as server,
+        running(server.url, **settings) as engine,
+    ):
+        await engine.write(*words("busy", "poison", "away", "teapot", "good"))
+        assert engine.source.accepted == [4]
+        assert engine.source.requeued == [0, 2]
+        assert engine.source.rejected == [1, 3]
+        assert engine.source.cause(1).attempts > 1
+
+
+class Deaf:
+    """A server that takes connections while `answer` runs, and no more of them later."""
+
+    def __init__(self, stack: ExitStack) -> None:
+        self._stack = stack
+        self._listener = stack.enter_context(socket.socket())
+        self._listener.setblocking(False)
+        self._listener.bind(("127.0.0.1", 0))
+        self._listener.listen(0)
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+
+    async def answer(self) -> None:
+        """Say to one request that Elasticsearch is here, and close."""
+        loop = asyncio.get_running_loop()
+        connection, _ = await loop.sock_accept(self._listener)
+        with connection:
+            await loop.sock_recv(connection, 65_536)
+            await loop.sock_sendall(
+                connection,
+                b"HTTP/1.1 200 OK\r\nX-Elastic-Product: Elasticsearch\r\nConnection: close\r\n"
+                b"Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{}",
+            )
+
+    def fill(self) -> None:
+        """Let as many wait as it has room for, and more."""
+        for _ in range(4):
+            waiting = self._stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(self._listener.getsockname())
+
+
+async def test_a_server_that_takes_no_connection_is_not_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(server_module, "PROBE_TIMEOUT", 0.3)
+    with ExitStack() as stack:
+        deaf = Deaf(stack)
+        deaf.fill()
+        sink = bulk(deaf.url, index="words", id="word")
+        with pytest.raises(Unavailable, match="is not there: no connection"):
+            await sink.open()
+        await sink.close()
+
+
+async def test_what_was_never_sent_is_an_outage_and_no_unknown_outcome() -> None:
+    """Without ids, what may be written may be rejected; what was not sent can't be written."""
+    settings: dict[str, Any] = {"id": None, "on_unknown": "reject"}
+    settings |= {"server_timeout": 0.1, "request_timeout": 0.3}
+    with ExitStack() as stack:
+        deaf = Deaf(stack)
+        answering = asyncio.create_task(deaf.answer())
+        async with running(deaf.url, **settings) as engine:
+            await answering
+            deaf.fill()
+            write = engine.start({"n": 1})
+            await until(lambda: engine.board.is_halted)
+            assert "is not there: no connection" in engine.board.reasons[0]
+            assert engine.source.outcomes == {}
+            write.cancel()
 
 
 def somebodys_client(url: str) -> Any:

@@ -51,6 +51,8 @@ def test_a_vhost_beside_the_url_wins() -> None:
         ("amqp://a:s3/cret@h/", "can't be taken apart"),
         ("amqp://h/x#y", "there is a #"),
         ("amqp://h/?heartbeat=often", "heartbeat must be whole seconds"),
+        ("amqp://h/?heartbeat=65536", "heartbeat must be whole seconds from 0"),
+        (f"amqp://h/?heartbeat={5_000 * '9'}", "heartbeat must be whole seconds from 0"),
         ("amqp://h/?hartbeat=5", "only cacertfile, cafile, certfile, heartbeat, keyfile, name"),
     ],
 )

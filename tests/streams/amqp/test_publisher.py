@@ -179,6 +179,42 @@ async def test_a_broker_that_confirms_nothing_for_long_is_away(
     assert len(bench.channels) == 1
 
 
+async def test_a_channel_that_never_confirms_is_given_up_at_the_second_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(publisher, "PATIENCE", 0.01)
+    monkeypatch.setattr(publisher, "CONFIRM_WITHIN", 0.2)
+    bench = Bench(window=10)
+    messages = [FakeMessage(b"0"), FakeMessage(b"1")]
+    together = [bench.start(message) for message in messages]
+    for publishing in together:
+        with pytest.raises(Unavailable, match="no confirm"):
+            await asyncio.wait_for(publishing, 1)
+    # Both waited at the same time: that is once.
+    with pytest.raises(Unavailable):
+        await asyncio.wait_for(bench.start(*messages), 1)
+    assert len(bench.channels) == 1
+    publishing = bench.start(*messages)
+    await turns()
+    assert list(bench.channels[1].sent) == [b"0", b"1"]
+    bench.channels[1].confirm(b"0", b"1")
+    await asyncio.wait_for(publishing, 1)
+    assert all(message.settled and message.error is None for message in messages)
+
+
+async def test_a_channel_that_confirms_slowly_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(publisher, "PATIENCE", 0.01)
+    monkeypatch.setattr(publisher, "CONFIRM_WITHIN", 0.05)
+    bench = Bench(window=10)
+    messages = [FakeMessage(b"%d" % number) for number in range(4)]
+    for message in messages:
+        with pytest.raises(Unavailable, match="no confirm"):
+            await asyncio.wait_for(bench.start(*messages), 1)
+        bench.channels[0].confirm(message.value)
+    await asyncio.wait_for(bench.start(*messages), 1)
+    assert len(bench.channels) == 1
+
+
 async def test_after_a_refusal_the_suspects_go_one_by_one() -> None:
     bench = Bench(window=10)
     good, bad = FakeMessage(b"good"), FakeMessage(b"bad")

@@ -30,6 +30,11 @@ VALUES = st.recursive(
 )
 
 
+NESTED: list[Any] = []
+for _ in range(2_000):
+    NESTED = [NESTED]
+
+
 @given(st.dictionaries(NAMES, VALUES))
 def test_what_is_encoded_is_decoded_as_it_was(headers: dict[str, Any]) -> None:
     data = table.encode(headers)
@@ -50,6 +55,9 @@ def test_decimals_keep_their_digits() -> None:
         ({"a": 2**63}, ValueError),
         ({"a": Decimal("NaN")}, ValueError),
         ({"a": Decimal(2**40)}, ValueError),
+        ({"a": Decimal("1E+9999999")}, ValueError),
+        ({"a": Decimal("1E-99999999999999999")}, ValueError),
+        ({"a": NESTED}, ValueError),
         ({"a" * 256: 1}, ValueError),
         ({5: 1}, TypeError),
     ],
