@@ -135,7 +135,7 @@ class Line:
                 case Verb.RETURN_FAILED:
                     await channel.basic_reject(tag, requeue=True, wait=False)
                 case Verb.RETURN_UNTOUCHED:
-                    await channel.basic_nack(tag, requeue=True, wait=False)
+                    await channel.basic_nack(tag, multiple=multiple, wait=False)
 
     # -- the end ----------------------------------------------------------------------------------
 
