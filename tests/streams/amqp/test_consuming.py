@@ -2,7 +2,8 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,6 +15,7 @@ from ackflow.streams.amqp import connections
 from ackflow.streams.amqp.line import Line
 from ackflow.streams.amqp.server import Server
 from ackflow.streams.core import Delivery, Frame, Reject, Verb
+from ackflow.streams.core.ledger import Ledger
 from tests.servers.rabbitmq import RabbitMQ
 from tests.streams.amqp.tools import (
     Collect,
@@ -296,20 +298,46 @@ async def test_what_was_acked_does_not_come_again_after_a_close_with_many_return
         assert bodies == {b"left": 200}
 
 
-async def _ack_the_first_of(url: str, queue: str, count: int) -> None:
-    """Return all messages but the first one by one, ack that one, and close at once."""
+@asynccontextmanager
+async def consuming(url: str, queue: str, count: int) -> AsyncIterator[Line]:
+    """Consume so many messages of a queue, and then no more."""
     link = await connections.join(Server.of(url), "consuming")
     own = await link.channel()
     await own.basic_qos(prefetch_count=count)
     arrived: list[Any] = []
     line = Line("a line", link, own, arrived.extend, max_body_bytes=9)
-    await line.consume(queue, "tag", {})
-    line.begin()
-    await eventually(lambda: len(arrived) == count)
-    await line.cancel()
-    returns = [Frame(Verb.RETURN_UNTOUCHED, tag) for tag in range(2, count + 1)]
-    await line.send([*returns, Frame(Verb.ACK, 1)])
-    await line.close()
+    try:
+        await line.consume(queue, "tag", {})
+        line.begin()
+        await eventually(lambda: len(arrived) == count)
+        await line.cancel()
+        yield line
+    finally:
+        await line.close()
+
+
+async def _ack_the_first_of(url: str, queue: str, count: int) -> None:
+    """Return all messages but the first one by one, ack that one, and close at once."""
+    async with consuming(url, queue, count) as line:
+        returns = [Frame(Verb.RETURN_UNTOUCHED, tag) for tag in range(2, count + 1)]
+        await line.send([*returns, Frame(Verb.ACK, 1)])
+
+
+@pytest.mark.parametrize("kind", ["classic", "quorum"])
+async def test_acks_do_not_cover_what_went_back_before_in_one_frame(
+    rabbitmq: RabbitMQ, kind: str
+) -> None:
+    url, queue, ledger = rabbitmq.url, unique("back"), Ledger[int]()
+    await declare(url, queue, **{"x-queue-type": kind})
+    await fill(url, queue, [b"%d" % number for number in range(8)])
+    ledger.deliver(range(8))
+    async with consuming(url, queue, 8) as line:
+        ledger.settle([1, 2], Verb.ACK)
+        ledger.settle([3, 4, 5, 6], Verb.RETURN_UNTOUCHED)
+        await line.send(ledger.frames())
+        ledger.settle([7, 8], Verb.ACK)
+        await line.send(ledger.frames())
+    assert sorted(message.body for message in await take(url, queue)) == [b"2", b"3", b"4", b"5"]
 
 
 @pytest.mark.parametrize("kind", ["classic", "quorum"])

@@ -120,6 +120,8 @@ async def test_frames_become_the_methods_of_their_verbs() -> None:
         Frame(Verb.REJECT, 1),
         Frame(Verb.RETURN_FAILED, 2),
         Frame(Verb.RETURN_UNTOUCHED, 3),
+        Frame(Verb.RETURN_UNTOUCHED, 5, multiple=True),
+        Frame(Verb.ACK, 6),
         Frame(Verb.ACK, 9, multiple=True),
     ]
     await made.send(frames)
@@ -127,6 +129,8 @@ async def test_frames_become_the_methods_of_their_verbs() -> None:
         ("reject", 1, False),
         ("reject", 2, True),
         ("nack", 3, False),
+        ("nack", 5, True),
+        ("ack", 6, False),
         ("ack", 9, True),
     ]
 
