@@ -82,12 +82,12 @@ class Link:
         return opened
 
     def tap(
-        self, channel: "Channel", deliver: Callable[[Sequence[Raw]], None], max_body_bytes: int
+        self, channel: "Channel", deliver: Callable[[Sequence[Raw]], None], kept_bytes: int
     ) -> None:
         """Have the deliveries of a channel taken off the wire; without one they go to aiormq."""
         if self._wire is not None:
             frame_max = self.connection.connection_tune.frame_max or 0
-            self._wire.tap(channel.number, Tap(deliver, max_body_bytes), frame_max)
+            self._wire.tap(channel.number, Tap(deliver, kept_bytes), frame_max)
 
     async def blocked(self) -> bool:
         """Say whether the broker blocks those who publish; if not, `ready` returns at once."""

@@ -78,7 +78,7 @@ class Consumer:
             link,
             channel,
             lambda raws: self._deliver(epoch, inspection, raws),
-            max_body_bytes=self._settings.max_body_bytes,
+            kept_bytes=self._settings.kept_bytes,
         )
         line.lost.add_done_callback(lambda _: self._lost(line))
         try:

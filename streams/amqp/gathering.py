@@ -13,8 +13,8 @@ class Received:
 
     __slots__ = ("body", "header", "method", "size")
 
-    def __init__(self, message: "DeliveredMessage", max_body_bytes: int) -> None:
-        self.body = message.body[:max_body_bytes]
+    def __init__(self, message: "DeliveredMessage", kept_bytes: int) -> None:
+        self.body = message.body[:kept_bytes]
         self.size = len(message.body)
         self.method: Any = message.delivery
         self.header: Any = message.header
@@ -32,16 +32,16 @@ class Received:
 class Gathering:
     """Makes one run of all deliveries that come in one turn of the loop."""
 
-    def __init__(self, deliver: Callable[[list[Received]], None], max_body_bytes: int) -> None:
+    def __init__(self, deliver: Callable[[list[Received]], None], kept_bytes: int) -> None:
         self._deliver = deliver
-        self._max_body_bytes = max_body_bytes
+        self._kept_bytes = kept_bytes
         self._run: list[Received] = []
 
     async def add(self, message: "DeliveredMessage") -> None:
         """Take a delivery; a callback of aiormq's basic_consume."""
         if not self._run:
             asyncio.get_running_loop().call_soon(self.hand_on)
-        self._run.append(Received(message, self._max_body_bytes))
+        self._run.append(Received(message, self._kept_bytes))
 
     def hand_on(self) -> None:
         """Hand on what there is."""

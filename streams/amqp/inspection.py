@@ -6,21 +6,6 @@ from typing import Any
 from ackflow.streams.amqp.raw import Raw, delivery_count
 from ackflow.streams.core import Reject, describe
 
-BODY_BYTES = "x-ackflow-body-bytes"
-"""The header that says how long a body was of which a dead letter holds the beginning alone."""
-
-
-class TooLarge(Reject):
-    """A body is above the limit of its source."""
-
-    def __init__(self, reason: str, size: int) -> None:
-        super().__init__(reason)
-        self._size = size
-
-    def headers(self) -> dict[str, int]:
-        """Return what its dead letter says: how much of the body it does not hold."""
-        return {BODY_BYTES: self._size}
-
 
 class Inspection:
     """Refuses bodies that are too large, headers that can't be read, and what seems to kill readers.
@@ -44,9 +29,8 @@ class Inspection:
         """Return the errors of those that are refused, by position, and the positions of suspects."""
         refused: dict[int, Exception] = {}
         suspects: list[int] = []
-        most = self._max_body_bytes
         for position, raw in enumerate(raws):
-            if len(raw.body) == most and raw.size > most:
+            if raw.size > self._max_body_bytes:
                 refused[position] = self._too_large(raw.size)
             elif self._properties or raw.redelivered:
                 self._look_into(position, raw, refused, suspects)
@@ -67,9 +51,8 @@ class Inspection:
                 suspects.append(position)
 
     def _too_large(self, size: int) -> Reject:
-        return TooLarge(
-            f"a body of {size:,} bytes is over max_body_bytes={self._max_body_bytes:,} of its source",
-            size,
+        return Reject(
+            f"a body of {size:,} bytes is over max_body_bytes={self._max_body_bytes:,} of its source"
         )
 
     def _unreadable(self, error: Exception) -> Reject:

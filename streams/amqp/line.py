@@ -35,7 +35,7 @@ class Line:
         channel: "Channel",
         deliver: Callable[[Sequence[Raw]], None],
         *,
-        max_body_bytes: int,
+        kept_bytes: int,
     ) -> None:
         self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.reason = ""
@@ -55,8 +55,8 @@ class Line:
         self._pace = Pace()
         self.goes_on: Callable[[str], bool] = lambda queue: False
         """Asked when the broker ends one queue's consumer: whether to go on without it."""
-        self._gathering = Gathering(self._take, max_body_bytes)
-        link.tap(channel, self._take, max_body_bytes)
+        self._gathering = Gathering(self._take, kept_bytes)
+        link.tap(channel, self._take, kept_bytes)
         channel.closing.add_done_callback(self._ended)
         channel.on_consumer_cancel_callbacks.add(self._on_cancel)
 

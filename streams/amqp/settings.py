@@ -10,6 +10,8 @@ from ackflow.streams.amqp.topology import NO_STREAMS, Declare
 from ackflow.streams.core import FailurePolicy, check_prefetch
 
 MAX_BODY_BYTES = 16 * 1024 * 1024
+LARGEST_BODY = 512 * 2**20
+"""Bytes: RabbitMQ has no larger message: https://www.rabbitmq.com/docs/configure (max_message_size)"""
 CONSUMER_TIMEOUT = 1_800.0
 """Seconds after which RabbitMQ cuts the channel of an unacked message:
 https://www.rabbitmq.com/docs/consumers#acknowledgement-timeout"""
@@ -53,6 +55,12 @@ class Settings:
     def patience(self) -> float | None:
         """Seconds within which a delivery has to be settled: half of the broker's own limit."""
         return None if self.consumer_timeout is None else self.consumer_timeout / 2
+
+    @property
+    def kept_bytes(self) -> int:
+        """How much of a body is held in memory: one that is refused only where a sink is to get it."""
+        letter = self.policy.dead_letter
+        return self.max_body_bytes if letter is None or isinstance(letter, str) else LARGEST_BODY
 
     def _check_queues(self) -> None:
         if not self.queues:

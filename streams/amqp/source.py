@@ -123,8 +123,9 @@ def queue(
 
     What: `prefetch`: messages of each queue that are unsettled at once, 1 to 65,535 (derived from
     the pipeline). `priority`: the broker prefers consumers with a higher one. `consumer_arguments`:
-    arguments of basic.consume. `max_body_bytes`: larger bodies fail, and no more of them is kept, in a
-    dead letter neither. `until_idle`: seconds without a message after which the stream ends.
+    arguments of basic.consume. `max_body_bytes`: larger bodies fail, and no more of them is held in
+    memory unless a dead-letter sink is to get them. `until_idle`: seconds without a message after which
+    the stream ends.
     `declare`: "quorum", "classic" or a `Declare`; None only checks that the queues exist.
 
     Failures: `attempts`: how often a message is tried; `wait`: seconds before each further try, as

@@ -23,14 +23,14 @@ class BadFrame(Exception):
 class Tap:
     """Takes the frames of deliveries, and hands on all that are complete as one run.
 
-    Of a body above `max_body_bytes` it keeps no more than these; the rest is let go as it comes.
+    Of a body above `kept_bytes` it keeps no more than these; the rest is let go as it comes.
     """
 
-    def __init__(self, deliver: Callable[[list[Peeled]], None], max_body_bytes: int) -> None:
+    def __init__(self, deliver: Callable[[list[Peeled]], None], kept_bytes: int) -> None:
         self.closed = False
         """Whether the channel was closed, by either side."""
         self._deliver = deliver
-        self._max_body_bytes = max_body_bytes
+        self._kept_bytes = kept_bytes
         self._run: list[Peeled] = []
         self._method = self._header = b""
         self._parts: list[bytes] = []
@@ -71,7 +71,7 @@ class Tap:
             raise BadFrame("the header of a message came that is none of class basic")
         (size,) = _SIZE.unpack_from(header, len(BASIC))
         self._header = header
-        self._missing, self._room = size, min(size, self._max_body_bytes)
+        self._missing, self._room = size, min(size, self._kept_bytes)
         if not size:
             self._complete()
 

@@ -271,7 +271,7 @@ async def test_a_body_above_the_limit_fails_alone_and_says_so(
     (letter,) = await take(rabbitmq.url, dead)
     headers = letter.header.properties.headers or {}
     assert "a body of 1,001 bytes is over max_body_bytes=1,000" in str(headers["x-ackflow-error"])
-    assert (len(letter.body), headers["x-ackflow-body-bytes"]) == (1000, 1001)
+    assert letter.body == b"x" * 1001
 
 
 def fail(value: bytes) -> bytes:

@@ -73,7 +73,7 @@ def message(tag: int) -> Any:
 
 def line(runs: list[list[Any]]) -> tuple[Line, FakeChannel, FakeLink]:
     channel, link = FakeChannel(), FakeLink()
-    made = Line("a line", link, channel, runs.append, max_body_bytes=9)  # type: ignore[arg-type]
+    made = Line("a line", link, channel, runs.append, kept_bytes=9)  # type: ignore[arg-type]
     return made, channel, link
 
 
