@@ -16,6 +16,8 @@ from pamqp.commands import Basic
 from pamqp.constants import FRAME_HEADER, FRAME_METHOD
 from pamqp.header import ContentHeader
 
+from ackflow.streams.amqp.wire import LARGEST_FRAME
+
 UNREADABLE = "x-ackflow-unreadable-properties"
 """The header that carries properties which can't be decoded, as the bytes they are."""
 LONGEST_KEPT = 65_536
@@ -24,8 +26,6 @@ DEEPEST = 100
 """Tables and lists within each other in headers: what can just be read could not be written again."""
 FIRST_FRAMES = 131_072
 """Bytes of a frame at most before both sides agree upon a size: a broker greets with a few hundred."""
-LARGEST_FRAME = 512 * 2**20 + 8
-"""Bytes of a frame at most where no limit was agreed upon: RabbitMQ has no larger message."""
 SURELY_FLAT = 5 * DEEPEST
 """Bytes of a frame that are too few for more of them, each of which takes five."""
 

@@ -32,6 +32,8 @@ class Outlet:
         """What the broker said where one of the messages was to blame for that."""
         self.stalled: float | None = None
         """Since when, in loop time, nothing was confirmed although that was waited for."""
+        self.proven = False
+        """Whether the broker has said of any message what became of it."""
         self.victims: set[Message[Any]] = set()
         self.pending: dict[Message[Any], asyncio.Task[Any]] = {}
         self.link = link
@@ -85,8 +87,10 @@ class Outlet:
         self.stalled = None
         error = asyncio.CancelledError() if task.cancelled() else task.exception()
         if error is None:
+            self.proven = True
             message.accept()
         elif isinstance(verdict := _verdict(error, outgoing), Exception):
+            self.proven = True
             message.fail(verdict)
         else:
             self.victims.add(message)

@@ -13,6 +13,8 @@ from ackflow.streams.core import Message, Reject, SourceError, Unavailable
 
 PATIENCE = 0.5
 """Seconds between looks at whether the broker blocks publishers, while a confirm is awaited."""
+FIRST_WITHIN = 2.0
+"""Seconds that a new channel has for its first confirm, before another is tried: doubled each time."""
 CONFIRM_WITHIN = 30.0
 """Seconds without any confirm after which the broker counts as away, and after as many more it is sent
 everything again, over another channel."""
@@ -21,7 +23,12 @@ Encode = Callable[[Any], Outgoing]
 
 
 class Publisher:
-    """Settles messages by the broker's confirms, with at most `window` of them unconfirmed."""
+    """Settles messages by the broker's confirms, with at most `window` of them unconfirmed.
+
+    A channel begins with one message. A quorum queue without a leader, as right after a restart, loses
+    what it is sent, never confirms it, and stops its channel once some 30 messages wait: RabbitMQ then
+    answers nothing on the whole connection, a close neither.
+    """
 
     def __init__(self, name: str, server: Server, window: int) -> None:
         self._name = name
@@ -30,6 +37,7 @@ class Publisher:
         self._outlet: Outlet | None = None
         self._opening = asyncio.Lock()
         self._sending = asyncio.Lock()
+        self._first_within = FIRST_WITHIN
         self._suspects: set[Message[Any]] = set()
 
     async def open(self, exchange: str = "") -> None:
@@ -115,7 +123,7 @@ class Publisher:
             message.fail(error)
             return
         alone = message in self._suspects
-        await self._room(outlet, outgoing, 1 if alone else self._window)
+        await self._room(outlet, outgoing, alone=alone)
         if outlet.lost.done():
             return
         outlet.publish(message, outgoing)
@@ -123,9 +131,10 @@ class Publisher:
             await self._confirmed(outlet, [message])
             self._suspects.discard(message)
 
-    async def _room(self, outlet: Outlet, outgoing: Outgoing, window: int) -> None:
+    async def _room(self, outlet: Outlet, outgoing: Outgoing, *, alone: bool) -> None:
         """Wait until a message may be sent, or the channel is lost."""
         while not outlet.lost.done():
+            window = 1 if alone or not outlet.proven else self._window
             if (namesake := outlet.namesake(outgoing)) is not None:
                 await self._patiently(outlet, [namesake])
             elif len(outlet.pending) >= window:
@@ -148,11 +157,13 @@ class Publisher:
         tasks = [outlet.pending[message] for message in messages if message in outlet.pending]
         if tasks:
             await self._patiently(outlet, tasks)
+        if outlet.proven:
+            self._first_within = FIRST_WITHIN
 
     async def _patiently(self, outlet: Outlet, futures: Sequence[Awaitable[Any]]) -> None:
         """Wait for all futures or the end of the channel; raise Unavailable where it stalls."""
         loop = asyncio.get_running_loop()
-        gave_up = loop.time() + CONFIRM_WITHIN
+        began = loop.time()
         together: asyncio.Future[Any] = asyncio.gather(*futures, return_exceptions=True)
         if together.done():
             # From Python 3.12 on gather can be done at once, but what the futures' own callbacks do,
@@ -166,15 +177,21 @@ class Publisher:
                 return
             if await outlet.link.blocked():
                 raise self._blocked()
-            if loop.time() >= gave_up:
+            within = CONFIRM_WITHIN if outlet.proven else self._first_within
+            if loop.time() - began >= within:
                 await self._stalled(outlet, loop.time())
-                raise Unavailable(f"{self._name}: no confirm for {CONFIRM_WITHIN:g} s")
+                raise Unavailable(f"{self._name}: no confirm for {within:g} s")
 
     async def _stalled(self, outlet: Outlet, now: float) -> None:
-        """Give up a channel that confirms nothing for the second time in a row: it may never do so."""
-        if outlet.stalled is None:
+        """Give up a channel that confirms nothing at first, or twice in a row: it may never do so."""
+        if outlet is not self._outlet:
+            return
+        if not outlet.proven:
+            self._first_within = min(2 * self._first_within, CONFIRM_WITHIN)
+            await self.close()
+        elif outlet.stalled is None:
             outlet.stalled = now
-        elif now - outlet.stalled >= CONFIRM_WITHIN and outlet is self._outlet:
+        elif now - outlet.stalled >= CONFIRM_WITHIN:
             await self.close()
 
     def _blocked(self) -> Unavailable:

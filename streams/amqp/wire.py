@@ -13,8 +13,8 @@ from ackflow.streams.amqp.tap import BadFrame, Tap
 HEARTBEAT = b"\x08\0\0\0\0\0\0\xce"
 HEARTBEAT_EVERY = 1.0
 """Seconds between the heartbeats that stand for deliveries."""
-UNAGREED = 2**27
-"""Bytes of a frame at most where the broker sets no limit: RabbitMQ takes no larger message."""
+LARGEST_FRAME = 512 * 2**20 + 8
+"""Bytes of a frame at most where no limit was agreed upon: RabbitMQ has no larger message."""
 
 _HEAD = struct.Struct(">BHI")
 _AROUND = _HEAD.size + 1
@@ -33,7 +33,7 @@ class Wire:
         """What came that no broker may send; nothing is taken in after it."""
         self._clock = clock
         self._taps: dict[int, Tap] = {}
-        self._largest = UNAGREED
+        self._largest = LARGEST_FRAME
         self._held: list[bytes] = []
         self._wanted = 0
         self._passing = 0
@@ -42,7 +42,7 @@ class Wire:
     def tap(self, channel: int, tap: Tap, frame_max: int) -> None:
         """Take the deliveries of a channel from now on, until it is closed."""
         self._taps[channel] = tap
-        self._largest = frame_max or UNAGREED
+        self._largest = frame_max or LARGEST_FRAME
 
     def feed(self, data: bytes) -> bytes:
         """Take in what was read, hand on the deliveries that it completes, and return the rest."""

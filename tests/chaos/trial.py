@@ -87,6 +87,7 @@ class Trial:
             await self._world.declare(queue, self._arguments)
         for queue in (self._target, self._dead):
             await self._world.declare(queue, {})
+        await self._world.remember()
         await self._world.publish(self._queues, self._numbers)
 
     async def _start(self) -> None:
@@ -149,6 +150,7 @@ class Trial:
         await asyncio.sleep(2)
         self._calls.read()
         await self._world.declare(queue, self._arguments)
+        await self._world.remember()
         gone = [n for n in self._numbers if n % len(self._queues) == 0 and not self._called(n)]
         await self._world.publish([queue], gone)
 

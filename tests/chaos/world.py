@@ -70,6 +70,10 @@ class World:
             channel = await connection.channel()
             await channel.queue_declare(queue, durable=True, arguments=dict(arguments))
 
+    async def remember(self) -> None:
+        """Have the queues outlast a killed broker."""
+        await asyncio.to_thread(self.rabbitmq.remember)
+
     async def delete(self, queue: str) -> None:
         """Delete a queue with all that is in it."""
         async with await aiormq.connect(self.rabbitmq.url) as connection:

@@ -15,7 +15,6 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from functools import partial
 from itertools import pairwise
-from types import SimpleNamespace
 from typing import Any
 
 from aiormq.exceptions import AMQPError
@@ -34,8 +33,11 @@ from ackflow.streams import http
 from ackflow.streams.amqp.address import redacted
 from ackflow.streams.amqp.frames import Frames
 from ackflow.streams.amqp.outgoing import COUNTS, ROUTING_HEADERS
+from ackflow.streams.amqp.peeled import Peeled
 from ackflow.streams.amqp.raw import delivery, delivery_count
 from ackflow.streams.amqp.server import Server
+from ackflow.streams.amqp.tap import Tap
+from ackflow.streams.amqp.wire import Wire
 from ackflow.streams.core import SourceError
 from ackflow.streams.lines import CODINGS, LineReader
 
@@ -171,6 +173,36 @@ def _loop() -> asyncio.AbstractEventLoop:
     return _loops[0]
 
 
+def deliveries(data: bytes) -> None:
+    """Cut anywhere, a stream has the same deliveries, and passes on the same or ends with an error."""
+    chosen = Chosen(data)
+    lengths = chosen.cuts()
+    whole, passed, error = _deliveries([chosen.rest])
+    cut_up, passed_cut, error_cut = _deliveries(cut(chosen.rest, lengths))
+    assert (whole, error) == (cut_up, error_cut)
+    assert passed == passed_cut if not error else passed_cut.startswith(passed)
+
+
+def _deliveries(blocks: Sequence[bytes]) -> tuple[list[Any], bytes, str]:
+    wire = Wire(lambda: NO_HEARTBEAT)
+    got: list[Peeled] = []
+    for channel in TAPPED:
+        wire.tap(channel, Tap(got.extend, MOST_BODY), FRAME_MAX)
+    rest = b""
+    for block in blocks:
+        rest += wire.feed(block)
+        assert sum(map(len, wire._held)) <= FRAME_MAX
+    assert all(len(each.body) <= MOST_BODY for each in got)
+    told = [(each.tag, each.redelivered, each.size, each.body, each._header) for each in got]
+    return told, rest, wire.error
+
+
+TAPPED = (1, 2)
+MOST_BODY = 50
+NO_HEARTBEAT = -1.0
+"""A time at which no heartbeat is due yet: where one is put in depends on the reads."""
+
+
 def letters(data: bytes) -> None:
     """A message whose properties can be read can be published as a dead letter, headers and all."""
     header = struct.pack(">HHQ", 60, 0, 4) + data
@@ -178,10 +210,8 @@ def letters(data: bytes) -> None:
     (found,) = _loop().run_until_complete(_of_one_frame(framed))
     if type(found) is not ContentHeader:
         return
-    raw: Any = SimpleNamespace(
-        header=found, body=b"body", delivery=Basic.Deliver("ackflow.1", 1, False, "", "words")
-    )
-    read = delivery(raw, "words")
+    raw = Peeled(b"body", DELIVER.marshal(), header)
+    read = delivery(raw, {"ackflow.1": "words"})
     if read.properties.get("delivery_mode", 2) not in (1, 2):  # which RabbitMQ takes from nobody
         return
     # Every dead letter is without its expiration.
@@ -202,6 +232,7 @@ async def _of_one_frame(data: bytes) -> list[Any]:
     return [found async for _, _, found in Frames(reader)]
 
 
+DELIVER = Basic.Deliver("ackflow.1", 1, False, "", "words")
 PUBLISH = sinks.amqp.publish("amqp://localhost/", routing_key="dead")
 NOT_KEPT = (*ROUTING_HEADERS, *COUNTS)
 
@@ -315,6 +346,15 @@ def _seeds_of_frames() -> Iterator[bytes]:
         yield b"\0" + frame.marshal(part, 1)
 
 
+def _seeds_of_deliveries() -> Iterator[bytes]:
+    for body in (b"", b"um", b"x" * 120):
+        parts = [body[at : at + 60] for at in range(0, len(body), 60)]
+        header = ContentHeader(0, len(body), Basic.Properties(headers={"a": 1}))
+        message = [frame.marshal(DELIVER, 1), frame.marshal(header, 1)]
+        framed = [*message, *(frame.marshal(ContentBody(part), 1) for part in parts)]
+        yield b"\x02\x05\x11" + b"".join(framed) + frame.marshal(Heartbeat(), 0)
+
+
 def _seeds_of_letters() -> Iterator[bytes]:
     headers: Any = {"n": 1, "list": [None, True, 1.5, Decimal("1.25"), {"in": "it"}]}
     for properties in (
@@ -350,6 +390,7 @@ def _seeds_of_addresses() -> Iterator[bytes]:
 TARGETS = {
     "lines": Target(lines, [*_seeds_of_lines()]),
     "frames": Target(frames, [*_seeds_of_frames()]),
+    "deliveries": Target(deliveries, [*_seeds_of_deliveries()]),
     "letters": Target(letters, [*_seeds_of_letters()]),
     "answers": Target(answers, [*_seeds_of_answers()]),
     "addresses": Target(addresses, [*_seeds_of_addresses()]),

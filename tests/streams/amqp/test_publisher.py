@@ -74,9 +74,10 @@ def encode(value: bytes) -> Outgoing:
 
 
 class Bench:
-    """A publisher whose outlets are fakes, opened one after the other."""
+    """A publisher whose outlets are fakes, opened one after the other, `proven` ones or new ones."""
 
-    def __init__(self, window: int) -> None:
+    def __init__(self, window: int, *, proven: bool = True) -> None:
+        self.proven = proven
         self.channels: list[FakeChannel] = []
         self.link = FakeLink()
         self.publisher = Publisher("publish", Server.of(), window)
@@ -84,7 +85,9 @@ class Bench:
 
     async def _open(self) -> Outlet:
         self.channels.append(FakeChannel())
-        return Outlet(self.link, self.channels[-1])  # type: ignore[arg-type]
+        outlet = Outlet(self.link, self.channels[-1])  # type: ignore[arg-type]
+        outlet.proven = self.proven
+        return outlet
 
     def start(self, *messages: Any) -> "asyncio.Task[None]":
         return asyncio.create_task(self.publisher.publish(list[Message[Any]](messages), encode))
@@ -110,6 +113,41 @@ async def test_no_more_than_the_window_is_unconfirmed() -> None:
     await turns()
     channel.confirm(b"4")
     await asyncio.wait_for(publishing, 1)
+
+
+async def test_a_channel_begins_with_one_message() -> None:
+    bench = Bench(window=3, proven=False)
+    publishing = bench.start(*(FakeMessage(b"%d" % number) for number in range(4)))
+    await turns()
+    [channel] = bench.channels
+    assert list(channel.sent) == [b"0"]
+    channel.confirm(b"0")
+    await turns()
+    assert list(channel.sent) == [b"0", b"1", b"2", b"3"]
+    channel.confirm(b"1", b"2", b"3")
+    await asyncio.wait_for(publishing, 1)
+
+
+async def test_a_channel_that_does_not_confirm_its_first_message_is_replaced_ever_more_patiently(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(publisher, "PATIENCE", 0.001)
+    monkeypatch.setattr(publisher, "FIRST_WITHIN", 0.01)
+    bench = Bench(window=3, proven=False)
+    messages = [FakeMessage(b"0"), FakeMessage(b"1")]
+    for within in ("0.01 s", "0.02 s", "0.04 s"):
+        with pytest.raises(Unavailable, match=f"no confirm for {within}"):
+            await asyncio.wait_for(bench.start(*messages), 1)
+    publishing = bench.start(*messages)
+    await turns()
+    assert [list(channel.sent) for channel in bench.channels] == [[b"0"]] * 4
+    bench.channels[-1].confirm(b"0")
+    await turns()
+    bench.channels[-1].confirm(b"1")
+    await asyncio.wait_for(publishing, 1)
+    bench.channels[-1].closing.set_result(None)
+    with pytest.raises(Unavailable, match=r"no confirm for 0\.01 s"):
+        await asyncio.wait_for(bench.start(FakeMessage(b"2")), 1)
 
 
 async def test_a_full_window_lets_go_when_the_channel_is_lost() -> None:

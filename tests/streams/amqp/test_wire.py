@@ -16,7 +16,7 @@ from pamqp.header import ContentHeader
 
 from ackflow.streams.amqp.peeled import Peeled
 from ackflow.streams.amqp.tap import Tap
-from ackflow.streams.amqp.wire import HEARTBEAT, UNAGREED, Wire
+from ackflow.streams.amqp.wire import HEARTBEAT, LARGEST_FRAME, Wire
 
 FRAME_MAX = 40
 LIMIT = 60
@@ -306,8 +306,8 @@ def test_where_no_largest_frame_is_agreed_upon_there_is_one_all_the_same() -> No
     ends = Ends(frame_max=0)
     ends.feed(b"".join(delivery(1, b"x" * 200_000, frame_max=200_008)))
     assert len(ends.deliveries) == 1
-    ends.feed(struct.pack(">BHI", 3, 1, UNAGREED))
-    assert "134,217,736 bytes came, 134,217,728 are the most" in ends.wire.error
+    ends.feed(struct.pack(">BHI", 3, 1, LARGEST_FRAME))
+    assert "536,870,928 bytes came, 536,870,920 are the most" in ends.wire.error
 
 
 # -- bodies -------------------------------------------------------------------------------------
