@@ -86,6 +86,7 @@ async def test_a_broker_that_is_killed_is_come_back_to(
 ) -> None:
     url, bodies = own_rabbitmq.url, [b"%d" % number for number in range(MESSAGES)]
     await declare(url, "words", **{"x-queue-type": kind})
+    await asyncio.to_thread(own_rabbitmq.remember)
     # With confirms: what a killed broker had not confirmed is not its own to keep.
     confirmed = sinks.amqp.publish(url, routing_key="words")
     await (streams.from_iterable(bodies) | op.chunk(500) | confirmed)

@@ -21,6 +21,7 @@ rabbit_amqqueue:declare(
 
 def test_rabbitmq_keeps_durable_queues_through_kill_and_restart(own_rabbitmq: RabbitMQ) -> None:
     own_rabbitmq.ctl("eval", DECLARE)
+    own_rabbitmq.remember()
     url = own_rabbitmq.url
 
     own_rabbitmq.kill()
