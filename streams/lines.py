@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 
 from ackflow.streams.core import SourceError
 from ackflow.streams.inflate import (
@@ -123,12 +124,20 @@ class LineReader:
 
     def _decode_up_to(self, error: UnicodeError, data: bytes) -> str:
         if not isinstance(error, UnicodeDecodeError):
-            return ""
+            return self._decode_as_far_as_it_goes(data)
         kept = len(error.object) - len(data)  # bytes of a character begun in an earlier block
         try:
             return self._decoder.decode(data[: max(0, error.start - kept)])
         except UnicodeError:  # UTF-16 without its byte order mark: the rest shows that only now
             return ""
+
+    def _decode_as_far_as_it_goes(self, data: bytes) -> str:
+        """Decode byte by byte: some codecs do not say where they fail."""
+        text: list[str] = []
+        with suppress(UnicodeError):
+            for at in range(len(data)):
+                text.append(self._decoder.decode(data[at : at + 1]))
+        return "".join(text)
 
     def _lines(self, text: str) -> Iterator[list[str]]:
         if text and not self._begun:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
+from contextvars import Context
 from math import ulp
 from typing import Any, TypeVar, TypeVarTuple, Unpack
 
@@ -50,11 +51,20 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self._now += seconds
         # From some weeks on a nanosecond is less than floats can tell apart, and no timer were due.
         self._clock_resolution = max(1e-9, 2 * ulp(self._now))
-        # Rounding may fall short of it by a hair: the timer would go off, whoever looks at the clock
-        # find it is not time yet and set it again, and the clock never move.
-        timers: list[asyncio.TimerHandle] = getattr(self, "_scheduled", [])
-        if timers and 0 < timers[0].when() - self._now < self._clock_resolution:
-            self._now = timers[0].when()
+
+    def call_at(
+        self,
+        when: float,
+        callback: Callable[[Unpack[Ts]], object],
+        *args: *Ts,
+        context: Context | None = None,
+    ) -> asyncio.TimerHandle:
+        """Call at a time; one that is nearer than the clock can tell is now."""
+        # A timer goes off that much early. Who then looks at the clock would find that it is not time
+        # yet and set it again, and as nothing waits the clock would never move.
+        if 0 < when - self._now < self._clock_resolution:
+            self._now = when
+        return super().call_at(when, callback, *args, context=context)
 
     def run_in_executor(
         self, executor: Executor | None, func: Callable[[Unpack[Ts]], T], *args: *Ts

@@ -176,6 +176,16 @@ def test_utf16_without_its_mark_is_an_error_that_says_so() -> None:
     assert "BOM" in error
 
 
+def test_lines_before_an_error_that_does_not_say_where_it_is_come_out() -> None:
+    # Escape sequences that never end: "pending buffer overflow", without a position.
+    reader = LineReader("x", encoding="iso2022_jp")
+    got, error = read_until_error(
+        reader, [b"um\ndois\n\x1b)\x8c\xf5\x8b\x8d\x00\x01.\x00\x00\x00\x00"]
+    )
+    assert got == ["um", "dois"]
+    assert error.startswith("x, line 3: not iso2022_jp")
+
+
 def test_utf16_without_its_mark_may_be_undecodable_as_well() -> None:
     got, error = read_until_error(LineReader("x", encoding="utf-16"), [bytes(7) + b"\xd8\0\0"])
     assert (got, error[:11]) == ([], "x, line 1: ")

@@ -59,6 +59,26 @@ async def test_idle_lets_all_go_on_that_needs_no_time(virtual_clock: VirtualCloc
     await task
 
 
+@pytest.mark.usefixtures("virtual_clock")
+async def test_who_waits_for_a_time_just_ahead_gets_there_while_others_are_busy() -> None:
+    loop = asyncio.get_running_loop()
+    now, due = 3.969999999999997, 3.9699999999999998
+    await asyncio.sleep(now)
+    assert loop.time() < due
+
+    async def be_busy() -> None:
+        while loop.time() < due:
+            await asyncio.sleep(0)
+
+    busy = asyncio.create_task(be_busy())
+    for _ in range(3):
+        woken = asyncio.Event()
+        loop.call_at(due, woken.set)
+        await woken.wait()
+    assert loop.time() >= due
+    await busy
+
+
 async def test_cancelled_timers_are_not_waited_for(virtual_clock: VirtualClock) -> None:
     loop = asyncio.get_running_loop()
     for seconds in (5, 1, 9):
