@@ -117,22 +117,13 @@ class LineReader:
             text = self._decoder.decode(data, final)
         except UnicodeError as error:
             self._decoder.setstate(state)
-            text, problem = self._decode_up_to(error, data), error
+            text, problem = self._decode_as_far_as_it_goes(data), error
         yield from self._lines(text)
         if problem is not None:
             raise self.error(self._undecodable(problem)) from None
 
-    def _decode_up_to(self, error: UnicodeError, data: bytes) -> str:
-        if not isinstance(error, UnicodeDecodeError):
-            return self._decode_as_far_as_it_goes(data)
-        kept = len(error.object) - len(data)  # bytes of a character begun in an earlier block
-        try:
-            return self._decoder.decode(data[: max(0, error.start - kept)])
-        except UnicodeError:  # UTF-16 without its byte order mark: the rest shows that only now
-            return ""
-
     def _decode_as_far_as_it_goes(self, data: bytes) -> str:
-        """Decode byte by byte: some codecs do not say where they fail."""
+        """Decode byte by byte: not every codec says where it fails, and some say it wrong."""
         text: list[str] = []
         with suppress(UnicodeError):
             for at in range(len(data)):
