@@ -2,38 +2,49 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Hashable, Iterator, Sequence
-from itertools import groupby
+from itertools import compress, groupby
 from typing import Any
 
-from ackflow.operators.keeping import living, now, rest
-from ackflow.streams.core import END, Context, Joined, Pull, Run, Token, fresh
+from ackflow.operators.keeping import now, rest
+from ackflow.streams.core import END, Context, Joined, Pull, Run, Token, fresh, together
 
 
 class Group:
     """What is kept back for the next chunk of one key, and when its time is up."""
 
-    __slots__ = ("deadline", "sizes", "tokens", "values")
+    __slots__ = ("deadline", "pieces", "sizes", "values")
 
     def __init__(self) -> None:
         self.values: list[Any] = []
-        self.tokens: list[Token] = []
+        self.pieces: list[Sequence[Token]] = []
+        """The values' tokens, as they came."""
         self.sizes: list[int] = []
         self.deadline: float | None = None
 
+    def add(self, run: Run[Any], sizes: list[int]) -> None:
+        """Keep values back."""
+        self.values += run.values
+        self.pieces.append(run.tokens)
+        self.sizes += sizes
+
+    @property
+    def tokens(self) -> Sequence[Token]:
+        """The values' tokens."""
+        return together(self.pieces)
+
     def purge(self) -> bool:
         """Leave out messages whose channel is gone (contract 8); say whether any are left."""
-        kept = [index for index, token in enumerate(self.tokens) if fresh(token)]
-        self.values = [self.values[index] for index in kept]
-        self.tokens = [self.tokens[index] for index in kept]
-        self.sizes = [self.sizes[index] for index in kept] if self.sizes else []
+        mask = list(map(fresh, self.tokens))
+        self.sizes = list(compress(self.sizes, mask))
+        kept = Run(self.values, self.tokens).select(mask)
+        self.values, self.pieces = kept.values, [kept.tokens]
         return bool(kept)
 
-    def cut(self, end: int) -> tuple[list[Any], list[Token]]:
+    def cut(self, end: int) -> tuple[list[Any], Sequence[Token]]:
         """Take out the first ones."""
-        chunk = self.values[:end], self.tokens[:end]
-        for each in (self.values, self.tokens, self.sizes):
-            del each[:end]
-        return chunk
+        values, tokens = self.values, self.tokens
+        self.values, self.pieces, self.sizes = values[end:], [tokens[end:]], self.sizes[end:]
+        return values[:end], tokens[:end]
 
 
 class Chunker:
@@ -46,7 +57,7 @@ class Chunker:
         self._pull = Pull(upstream, self._wake)
         self._groups: dict[Hashable, Group] = {}
         """What is kept back by key, the group that was begun first before the others."""
-        self._ripe: list[tuple[list[Any], list[Token]]] = []
+        self._ripe: list[tuple[list[Any], Sequence[Token]]] = []
         self._reason: str | None = None
         self._reconnects = 0
 
@@ -83,7 +94,7 @@ class Chunker:
         if run.error is not None:
             self._session.failed(run.tokens, run.error, repr(self._stage), run.values[0])
             return
-        for key, part in self._by_key(living(run) if lost else run):
+        for key, part in self._by_key(run.living() if lost else run):
             self._add(key, part)
         self._session.relieve()
 
@@ -107,9 +118,7 @@ class Chunker:
         if not run.values:
             return
         group = self._groups.get(key) or self._begin(key)
-        group.values += run.values
-        group.tokens += run.tokens
-        group.sizes += sizes
+        group.add(run, sizes)
         while (end := self._full(group)) is not None:
             self._cut(key, end, "size" if end == self._stage.size else "bytes")
 

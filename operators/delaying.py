@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any
 
-from ackflow.operators.keeping import Keeper, living, now
+from ackflow.operators.keeping import Keeper, now
 from ackflow.streams.core import (
     GIVEN_BACK,
     Context,
@@ -56,7 +56,7 @@ class _Delayed(Keeper):
         self._count += len(run)
 
     def purge(self) -> None:
-        kept = [(due, run) for due, each in self._waiting if (run := living(each)).values]
+        kept = [(due, run) for due, each in self._waiting if (run := each.living()).values]
         self._waiting = deque(kept)
         self._count = sum(len(run) for _, run in kept)
 

@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any
 
-from ackflow.streams.core import END, Context, Run, Stage, cancelled, close, fresh
+from ackflow.streams.core import END, Context, Run, Stage, cancelled, close
 
 
 class Keeper(ABC):
@@ -95,7 +95,7 @@ class Keeper(ABC):
             if run is END:
                 return
             await self._wait_for_room()
-            run = living(run)
+            run = run.living()
             if run.values:
                 self.accept(run)
                 self.wake.set()
@@ -121,12 +121,3 @@ async def rest(wake: asyncio.Event, due: float | None) -> None:
     finally:
         if timer is not None:
             timer.cancel()
-
-
-def living(run: Run[Any]) -> Run[Any]:
-    """Leave out messages whose channel is gone: they come again (contract 8)."""
-    if all(map(fresh, run.tokens)):
-        return run
-    kept = [index for index, token in enumerate(run.tokens) if fresh(token)]
-    values = [run.values[index] for index in kept]
-    return Run(values, [run.tokens[index] for index in kept], run.error)

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from typing import Any, TypeVar, overload
 
-from ackflow.operators.keeping import living
 from ackflow.operators.merging import check_streams
 from ackflow.operators.zipping import NOTHING, check_sources
 from ackflow.streams.core import (
@@ -93,14 +92,14 @@ class _Latest:
         reconnects = self._session.summary.reconnects
         if self._reconnects != reconnects:
             self._reconnects = reconnects
-            self._latest = [living(latest) for latest in self._latest]
+            self._latest = [latest.living() for latest in self._latest]
 
     def _accept(self, index: int, run: Any) -> Run[tuple[Any, ...]]:
         """Return the tuples that a run makes; without one of each stream, keep its last value."""
         if run is END:
             del self._pulls[index]
             return NOTHING
-        run = living(run)
+        run = run.living()
         if not run.values:
             return NOTHING
         replaced, self._latest[index] = self._latest[index], run.part(len(run) - 1)

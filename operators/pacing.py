@@ -8,7 +8,7 @@ from itertools import islice
 from math import inf
 from typing import Any
 
-from ackflow.operators.keeping import living, rest
+from ackflow.operators.keeping import rest
 from ackflow.streams.core import (
     GIVEN_BACK,
     Context,
@@ -171,7 +171,7 @@ class _Paced:
         self._session.sleepers.add(self._wake)
         try:
             async for run in self._upstream:
-                self._run, self._start = living(run), 0
+                self._run, self._start = run.living(), 0
                 while count := await self._tokens():
                     yield self._part(count)
         finally:
@@ -196,7 +196,7 @@ class _Paced:
         """Say how many values wait; those whose channel is gone come again."""
         if self._reconnects != self._session.summary.reconnects:
             self._reconnects = self._session.summary.reconnects
-            self._run, self._start = living(self._part(len(self._run))), 0
+            self._run, self._start = self._part(len(self._run)).living(), 0
         return len(self._run) - self._start
 
     def _part(self, count: int) -> Run[Any]:

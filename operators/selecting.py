@@ -1,7 +1,6 @@
 """Operators that let some values through and not others."""
 
 from collections.abc import Callable
-from itertools import compress
 from operator import not_
 from typing import Any, overload
 
@@ -17,6 +16,7 @@ from ackflow.streams.core import (
     Slice,
     Step,
     check_count,
+    select,
     settle,
 )
 
@@ -35,10 +35,12 @@ class Filter(OfFunction, Step):
                 answers = call_each(CALL, self.function, run)
             except Interrupted as interrupted:
                 stop, answers = interrupted, interrupted.done.values
-            try:
-                mask = call_each(CALL, bool, Run(answers, run.tokens[: len(answers)]))
-            except Interrupted as interrupted:
-                stop, mask = interrupted, interrupted.done.values
+            mask = answers
+            if set(map(type, answers)) != {bool}:
+                try:
+                    mask = call_each(CALL, bool, Run(answers, run.tokens[: len(answers)]))
+                except Interrupted as interrupted:
+                    stop, mask = interrupted, interrupted.done.values
             if stop is None:
                 return self._select(run, mask)
             done = self._select(run.part(0, stop.position), mask)
@@ -49,8 +51,8 @@ class Filter(OfFunction, Step):
     def _select(self, run: Run[Any], mask: list[bool]) -> Run[Any]:
         if all(mask):
             return run
-        settle(list(compress(run.tokens, map(not_, mask))), SKIPPED)
-        return Run(list(compress(run.values, mask)), list(compress(run.tokens, mask)))
+        settle(select(run.tokens, list(map(not_, mask))), SKIPPED)
+        return run.select(mask)
 
 
 @overload

@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from math import inf
 from typing import Any
 
-from ackflow.operators.keeping import Keeper, living, now
+from ackflow.operators.keeping import Keeper, now
 from ackflow.streams.core import (
     OVER,
     SKIPPED,
@@ -43,7 +43,7 @@ class Throttle(Stage):
                 if run.error is not None:
                     yield run
                     continue
-                run = living(run)
+                run = run.living()
                 first = 1 if run.values and now() >= opens else 0
                 settle(run.tokens[first:], SKIPPED)
                 if first:

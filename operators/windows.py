@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
-from ackflow.operators.keeping import Keeper, living, now
+from ackflow.operators.keeping import Keeper, now
 from ackflow.streams.core import (
     CREDIT,
     OVER,
@@ -123,7 +123,7 @@ class Windows(Keeper):
         self.tokens = [self.tokens[index] for index in kept]
         self.times = [self.times[index] for index in kept]
         arrived, self._start = self._rest(), 0
-        self._arrived = deque((at, run) for at, each in arrived if (run := living(each)).values)
+        self._arrived = deque((at, run) for at, each in arrived if (run := each.living()).values)
 
     def ready(self) -> Run[Any] | None:
         while self._arrived and self._size < PORTION:

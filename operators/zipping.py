@@ -5,7 +5,6 @@ import builtins
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from typing import Any, TypeVar, overload
 
-from ackflow.operators.keeping import living
 from ackflow.operators.merging import check_streams
 from ackflow.streams.core import (
     END,
@@ -88,11 +87,11 @@ class _Zipper:
             if pull.ready:
                 self._accept(index, pull.take())
             elif lost:
-                self._hands[index] = living(self._hands[index])
+                self._hands[index] = self._hands[index].living()
 
     def _accept(self, index: int, run: Any) -> None:
         if run is not END:
-            self._hands[index] = living(run)
+            self._hands[index] = run.living()
             self._session.relieve()
 
     def _cut(self) -> Run[tuple[Any, ...]]:

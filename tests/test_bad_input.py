@@ -671,7 +671,7 @@ SOURCES: dict[str, SourceRow] = {
     "does not close": (Closing, OSError, "does not close", [1, 2, 3]),
     "hands out no lists": (lambda: streams.from_lists(numbers_for_lists, name="pages"), TypeError,
                            "pages: must yield lists, got 5", [1]),
-    "hands out nothing": (lambda: streams.from_lists(lambda: iter(()), name="pages"),  # type: ignore[arg-type, return-value]
+    "hands out nothing": (lambda: streams.from_lists(lambda: None, name="pages"),  # type: ignore[arg-type, return-value]
                           TypeError, "iterator", []),
 }  # fmt: skip
 
@@ -1032,7 +1032,7 @@ async def test_a_function_that_blocks_the_loop_lets_it_turn_between_values() -> 
     assert blocked == list(range(30))
     # Runs begin with more values than a slow function should have: later ones are cut short.
     assert len(set(turns[-10:])) == 10
-    assert await other > 10
+    assert await other > 5
 
 
 # -- executors ----------------------------------------------------------------------------------------

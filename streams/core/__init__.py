@@ -77,10 +77,13 @@ from ackflow.streams.core.token import (
     Joined,
     RootToken,
     Split,
+    Stretch,
     Token,
     fork,
     fresh,
+    select,
     settle,
+    together,
 )
 from ackflow.streams.core.writer import Writer
 
@@ -151,6 +154,7 @@ __all__ = [
     "Stage",
     "Step",
     "Stream",
+    "Stretch",
     "Summary",
     "Token",
     "Unavailable",
@@ -189,8 +193,10 @@ __all__ = [
     "lane_demand",
     "of",
     "refuse_awaitable",
+    "select",
     "settle",
     "shown",
     "to_the_end",
+    "together",
     "worst",
 ]

@@ -4,10 +4,10 @@ Failed messages climb the `Ladder`, frames go out through the `Sender`; all brok
 """
 
 import asyncio
-from collections import deque
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
+from ackflow.streams.core.backlog import Backlog
 from ackflow.streams.core.broker import Broker, Channel
 from ackflow.streams.core.cancelling import cancelled
 from ackflow.streams.core.epoch import Epoch
@@ -20,7 +20,7 @@ from ackflow.streams.core.policy import FailurePolicy, RetryState, exponential
 from ackflow.streams.core.run import Run
 from ackflow.streams.core.sender import Sender
 from ackflow.streams.core.session import Session
-from ackflow.streams.core.token import Account, Token
+from ackflow.streams.core.token import Account, Stretch
 
 A = TypeVar("A")
 Raw = TypeVar("Raw")
@@ -56,7 +56,7 @@ class Feed(Inlet[A], Generic[A, Raw]):
         self.sender = Sender(self)
         self._value = value
         self._until_idle = until_idle
-        self._buffer: deque[Token] = deque()
+        self._buffer = Backlog()
         self._wake = asyncio.Event()
         self._paused = False
         self._last_use = 0.0
@@ -77,9 +77,9 @@ class Feed(Inlet[A], Generic[A, Raw]):
         """Hand out what is there, and wait where nothing is, until stopped or idle."""
         try:
             while not self.stopped:
-                tokens = self._take()
-                if tokens:
-                    yield self._run(tokens)
+                tags = self._take()
+                if tags:
+                    yield self._run(tags)
                 elif not await self._wait():
                     break
         finally:
@@ -224,22 +224,22 @@ class Feed(Inlet[A], Generic[A, Raw]):
             epoch.refused[tags[position]] = error
             self.session.record(error, self.broker.name, "a refused delivery")
             epoch.settle([tags[position]], self.policy.judge(error))
-        self._buffer.extend(
-            (epoch, tag) for position, tag in enumerate(tags) if position not in refused
-        )
+        if refused:
+            tags = [tag for position, tag in enumerate(tags) if position not in refused]
+        self._buffer.add(tags)
         self._wake.set()
 
-    def _take(self) -> list[Token]:
+    def _take(self) -> Sequence[int]:
         """Take out what may be handed out now: what was held long enough, then what is fresh."""
         if self._paused:
-            return []
-        tokens = self.ladder.ripe()
+            return ()
+        tags: Sequence[int] = self.ladder.ripe()
         if self._buffer and not self.ladder.overflows():
-            fresh = self.session.allow(self._room())
-            tokens += [self._buffer.popleft() for _ in range(fresh)]
-        if tokens:
+            fresh = self._buffer.take(self.session.allow(self._room()))
+            tags = [*tags, *fresh] if tags else fresh
+        if tags:
             self._last_use = asyncio.get_running_loop().time()
-        return tokens
+        return tags
 
     def _room(self) -> int:
         """Say how many of the buffer may be handed out."""
@@ -248,16 +248,16 @@ class Feed(Inlet[A], Generic[A, Raw]):
         now = asyncio.get_running_loop().time()
         return self.epoch.suspects.room(self._buffer, now, busy=busy)
 
-    def _run(self, tokens: list[Token]) -> Run[A]:
+    def _run(self, tags: Sequence[int]) -> Run[A]:
         epoch = self.epoch
         assert epoch is not None
-        return Run([self._value(epoch.ledger.item(tag)) for _, tag in tokens], tokens)
+        return Run(list(map(self._value, epoch.ledger.items(tags))), Stretch(epoch, tags))
 
     async def _wait(self) -> bool:
         """Wait until there may be something to hand out; False means that nothing will come."""
         self._wake.clear()
         self.over = over = self._over()
-        if over and (not self.in_flight or self.session.looking is not None):
+        if over and (self.session.looking is not None or self._done()):
             return False
         self._starve(over)
         due = self._due(over)
@@ -269,6 +269,10 @@ class Feed(Inlet[A], Generic[A, Raw]):
             if timer is not None:
                 timer.cancel()
         return True
+
+    def _done(self) -> bool:
+        """Say whether nothing is in flight, and the broker has heard what became of all of it."""
+        return not self.in_flight and (self.epoch is None or not self.epoch.ledger.unsent)
 
     def _over(self) -> bool:
         """Say whether the source has ended, or been idle for long enough; held is not idle."""

@@ -6,13 +6,11 @@ from time import perf_counter
 from typing import Any
 
 from ackflow.streams.core.errors import OUTAGES
-from ackflow.streams.core.run import Run, concatenate
+from ackflow.streams.core.run import WORK, Run, concatenate
 from ackflow.streams.core.session import Session
 from ackflow.streams.core.stage import Context, Step
 
-WORK = 0.005
-"""Seconds of work inside a run after which it is handed on and the loop gets a turn."""
-SLICE = 256
+SLICE = 1024
 """Messages at most between two looks at the clock."""
 
 Apply = Callable[[Run[Any]], Run[Any]]

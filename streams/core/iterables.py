@@ -4,15 +4,17 @@ import asyncio
 import inspect
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Mapping
 from itertools import islice
+from time import perf_counter
 from typing import Any, TypeVar
 
 from ackflow.streams.core.errors import SourceError, shown
 from ackflow.streams.core.plain import Lists, check_on_error, from_lists
+from ackflow.streams.core.run import WORK
 from ackflow.streams.core.stream import Stream
 
 A = TypeVar("A")
 
-RUN = 256
+RUN = 1024
 """Values that a synchronous iterable is read ahead by at most."""
 
 
@@ -39,8 +41,9 @@ def from_iterable(
     Example:
         await (streams.from_iterable(range(3)) | sinks.to_list())     # [0, 1, 2]
 
-    A synchronous iterable is read ahead by at most 256 values, an asynchronous one not at all. An
-    iterator, such as a generator, is read by one run only: a second one raises SourceError.
+    A synchronous iterable is read ahead by what it yields within a few milliseconds, and by at most
+    1,024 values; an asynchronous one not at all. An iterator, such as a generator, is read by one run
+    only: a second one raises SourceError.
     Acks: there is nothing to ack; `on_error` is "raise", "skip" or a dead-letter sink.
     Raises TypeError, where it is written, for what can't be iterated.
     """
@@ -75,21 +78,23 @@ class _Beginning:
 def _synchronous(values: Iterable[A]) -> Lists[A]:
     begin = _Beginning(values)
 
-    async def lists() -> AsyncIterator[list[A]]:
+    def lists() -> Iterator[list[A]]:
         iterator: Iterator[A] = begin(iter)
         size = 1
         while True:
             some: list[A] = []
+            began = perf_counter()
             try:
                 some.extend(islice(iterator, size))
             except Exception:
                 if some:
                     yield some
                 raise
+            slow = perf_counter() - began > WORK
             if not some:
                 return
             yield some
-            size = min(RUN, size * 2)
+            size = max(1, size // 4) if slow else min(RUN, size * 2)
 
     return lists
 

@@ -15,7 +15,6 @@ from ackflow.streams.core.errors import Reject, describe
 from ackflow.streams.core.ledger import Verb
 from ackflow.streams.core.letters import ATTEMPTS_HEADER, Letters
 from ackflow.streams.core.outcome import Kind, Outcome
-from ackflow.streams.core.token import Token
 
 logger = logging.getLogger("ackflow.ladder")
 
@@ -68,18 +67,18 @@ class Ladder:
         """When the first held message is to be handed out again, in loop time."""
         return self._held[0][0] if self._held else None
 
-    def ripe(self) -> list[Token]:
+    def ripe(self) -> list[int]:
         """Take out the held messages whose wait is over; those refused meet their policy again."""
         now = asyncio.get_running_loop().time()
-        tokens: list[tuple[Epoch[Any], int]] = []
+        due: list[tuple[Epoch[Any], int]] = []
         while self._held and self._held[0][0] <= now:
             _, _, epoch, tag, _ = heapq.heappop(self._held)
-            tokens.append((epoch, tag))
+            due.append((epoch, tag))
         self._summary.held = len(self._held)
-        again: list[Token] = []
-        for epoch, tag in tokens:
+        again: list[int] = []
+        for epoch, tag in due:
             if (cause := epoch.refused.get(tag)) is None:
-                again.append((epoch, tag))
+                again.append(tag)
             else:
                 epoch.settle([tag], epoch.judge(cause))
         self._summary.retried += len(again)

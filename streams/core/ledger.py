@@ -70,6 +70,10 @@ class Ledger(Generic[Item]):
         """Return what was delivered under an open tag."""
         return self._open[tag]
 
+    def items(self, tags: Sequence[int]) -> Iterator[Item]:
+        """Yield what was delivered under open tags."""
+        return map(self._open.__getitem__, tags)
+
     def settle(self, tags: Sequence[int], verb: Verb) -> None:
         """Settle open tags; after the epoch's end a counted no-op.
 
@@ -78,8 +82,9 @@ class Ledger(Generic[Item]):
         if self.closed:
             self.stale += len(tags)
             return
-        unknown = [tag for tag in tags if tag not in self._open]
-        if unknown or len(set(tags)) < len(tags):
+        given = set(tags)
+        if len(given) < len(tags) or not given <= self._open.keys():
+            unknown = [tag for tag in tags if tag not in self._open]
             raise AlreadySettled(
                 f"delivery tags {unknown or list(tags)} are not open: settled twice?"
             )
@@ -100,8 +105,13 @@ class Ledger(Generic[Item]):
         rejects come first: a multiple ack must not pass over them. Untouched ones that lie behind all
         of that go back in one frame: RabbitMQ can lose settlements that pile up before a close.
         """
-        frames, self._returns = self._returns, []
         lowest = next(iter(self._open), self._last + 1)
+        if not (self._returns or self._untouched) and self._acked and max(self._acked) < lowest:
+            # Nothing but acks, and none beyond an open tag: what a pipeline does nearly always.
+            ack = Frame(Verb.ACK, max(self._acked), multiple=len(self._acked) > 1)
+            self._acked.clear()
+            return [ack]
+        frames, self._returns = self._returns, []
         covered = [tag for tag in self._acked if tag < lowest]
         single = sorted(self._acked.difference(covered)) if singly else []
         behind = max([0, *covered, *single])

@@ -9,7 +9,7 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
-from itertools import repeat
+from time import perf_counter
 from typing import Any, TypeVar
 
 from ackflow.streams.core.cancelling import end_if_cancelled
@@ -18,17 +18,17 @@ from ackflow.streams.core.errors import AckflowError, Reject, SourceError, shown
 from ackflow.streams.core.inlet import Inlet
 from ackflow.streams.core.letters import cause_headers
 from ackflow.streams.core.outcome import Kind, Outcome
-from ackflow.streams.core.pulling import END, Pull
-from ackflow.streams.core.run import Run
+from ackflow.streams.core.pulling import END, Pull, Ready
+from ackflow.streams.core.run import WORK, Run
 from ackflow.streams.core.session import Session
 from ackflow.streams.core.stage import Source
 from ackflow.streams.core.stream import Stream
-from ackflow.streams.core.token import Nobody, RootToken, for_good
+from ackflow.streams.core.token import Nobody, RootToken, Stretch, for_good
 from ackflow.streams.core.watching import Heard, Watchers
 
 A = TypeVar("A")
 
-Lists = Callable[[], AsyncIterator[list[A]]]
+Lists = Callable[[], AsyncIterator[list[A]] | Iterator[list[A]]]
 ON_ERROR = ("raise", "skip")
 
 
@@ -40,6 +40,8 @@ def from_lists(
     on_error: Any = "raise",
 ) -> Stream[A]:
     """Make a stream of an async generator function of lists: what is there at a time.
+
+    An ordinary generator function does as well, where there is nothing to wait for.
 
     Example:
         async def pages():
@@ -127,10 +129,15 @@ class PlainInlet(Inlet[Any]):
 
     async def runs(self) -> AsyncGenerator[Run[Any]]:
         """Hand out lists as they come; an error of the source ends the run."""
-        pull = Pull(self._source.lists(), self._wake)
+        lists = self._source.lists()
+        pull = Ready(lists) if isinstance(lists, Iterator) else Pull(lists, self._wake)
+        turn = perf_counter()
         try:
             while not self._stopped:
                 self._wake.clear()
+                if perf_counter() - turn > WORK:
+                    await asyncio.sleep(0)  # what never waits must let others in
+                    turn = perf_counter()
                 if pull.ready and not self._paused:
                     values = pull.take()
                     if values is END:
@@ -154,7 +161,7 @@ class PlainInlet(Inlet[Any]):
             self._session.relieve()  # another source may be over, and wait for this one
             await self._close(pull)
 
-    async def _close(self, pull: Pull[list[Any]]) -> None:
+    async def _close(self, pull: Pull[list[Any]] | Ready[list[Any]]) -> None:
         """Close the iterator; where that fails, what came before goes its way."""
         try:
             await pull.close()
@@ -172,7 +179,7 @@ class PlainInlet(Inlet[Any]):
         self._session.summary.delivered += len(values)
         if self._letters is not None:
             self._open.update(zip(tags, values, strict=True))
-        return Run(values, list(zip(repeat(self), tags)))
+        return Run(values, Stretch(self, tags))
 
     def stop(self) -> None:
         self._stopped = True

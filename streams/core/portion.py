@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from ackflow.streams.core.errors import shown
 from ackflow.streams.core.outcome import Outcome
 from ackflow.streams.core.run import Run
-from ackflow.streams.core.token import Joined, Token, fresh, settle
+from ackflow.streams.core.token import Joined, Token, all_fresh, fresh, settle
 
 if TYPE_CHECKING:
     from ackflow.streams.core.session import Session
@@ -52,7 +52,7 @@ class Portion:
 
     def fresh(self) -> "Portion":
         """Leave out the messages whose channel is gone: they come again."""
-        if all(map(fresh, self._tokens)):
+        if all_fresh(self._tokens):
             return self
         keep = [index for index, token in enumerate(self._tokens) if fresh(token)]
         return self._select(keep)

@@ -1,7 +1,7 @@
 """Pull: one pull in flight, which a timer never cancels."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any, Final, Generic, Protocol, TypeVar
 
 from ackflow.streams.core.cancelling import cancelled
@@ -37,13 +37,14 @@ class Pull(Generic[T]):
         """Put a pull in flight unless there is one, or the source has ended."""
         if self._task is None and not self.ended:
             self._task = asyncio.create_task(self._next(), name="a pull")
-            self._task.add_done_callback(self._done)
 
     async def _next(self) -> T:
-        return await anext(self._source, END)
-
-    def _done(self, task: "asyncio.Task[T]") -> None:
-        self._wake.set()
+        try:
+            return await anext(self._source, END)
+        finally:
+            # In here, not in a callback of the task, which would take the loop one turn more: whoever is
+            # woken finds the task done, which ends in this turn.
+            self._wake.set()
 
     @property
     def ready(self) -> bool:
@@ -71,6 +72,39 @@ class Pull(Generic[T]):
         finally:
             if task is None or task.done():
                 await close(self._source)
+
+
+class Ready(Generic[T]):
+    """Takes from an iterator that has nothing to wait for, by the calls of a Pull and without a task."""
+
+    def __init__(self, source: Iterator[T]) -> None:
+        self._source = source
+        self.ended = False
+
+    def start(self) -> None:
+        """Do nothing: there is nothing to wait for."""
+
+    @property
+    def ready(self) -> bool:
+        """Whether `take` has something to return or raise."""
+        return not self.ended
+
+    def take(self) -> T:
+        """Return the next item, or END; raise what the iterator raises."""
+        try:
+            item = next(self._source, END)
+        except BaseException:
+            self.ended = True
+            raise
+        self.ended = item is END
+        return item
+
+    async def close(self) -> None:
+        """Close the iterator, where it can be closed."""
+        self.ended = True
+        end = getattr(self._source, "close", None)
+        if end is not None:
+            end()
 
 
 async def close(source: AsyncIterator[Any]) -> None:

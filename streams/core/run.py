@@ -1,11 +1,15 @@
 """Run: the messages that are already there, values and tokens side by side."""
 
 from collections.abc import Sequence
-from typing import Generic, TypeVar
+from itertools import chain, compress
+from typing import Any, Generic, TypeVar
 
-from ackflow.streams.core.token import Token
+from ackflow.streams.core.token import Token, all_fresh, fresh, select, together
 
 A = TypeVar("A")
+
+WORK = 0.005
+"""Seconds of work on one run after which it is handed on and the loop gets a turn."""
 
 
 class Run(Generic[A]):
@@ -30,14 +34,18 @@ class Run(Generic[A]):
         """Return the messages from `start` up to `end`."""
         return Run(self.values[start:end], self.tokens[start:end])
 
+    def select(self, mask: Sequence[Any]) -> "Run[A]":
+        """Return the messages for which the mask says yes."""
+        return Run(list(compress(self.values, mask)), select(self.tokens, mask), self.error)
+
+    def living(self) -> "Run[A]":
+        """Leave out messages whose channel is gone: they come again by themselves (contract 8)."""
+        return self if all_fresh(self.tokens) else self.select(list(map(fresh, self.tokens)))
+
 
 def concatenate(runs: Sequence[Run[A]]) -> Run[A]:
     """Put runs together into one, in order."""
     if len(runs) == 1:
         return runs[0]
-    values: list[A] = []
-    tokens: list[Token] = []
-    for run in runs:
-        values += run.values
-        tokens += run.tokens
-    return Run(values, tokens)
+    values = list(chain.from_iterable([run.values for run in runs]))
+    return Run(values, together([run.tokens for run in runs]))

@@ -12,6 +12,8 @@ from ackflow.streams.core.errors import CONNECTION_FAILURES, describe
 
 ACK_DELAY = 0.05
 """Seconds that an ack waits at most for others to share a frame with."""
+STARVED_DELAY = 0.005
+"""The same where the broker has no credit left: what lies before it is mostly settled by then."""
 
 logger = logging.getLogger("ackflow.sender")
 
@@ -34,10 +36,14 @@ class Sender:
         """Send what there is as soon as the loop comes to it."""
         self._signal.set()
 
-    def soon(self) -> None:
-        """Send what there is after ACK_DELAY, with all that is settled until then."""
+    def soon(self, delay: float = ACK_DELAY) -> None:
+        """Send what there is after a delay, with all that is settled until then."""
+        loop = asyncio.get_running_loop()
+        if self._timer is not None and self._timer.when() > loop.time() + delay:
+            self._timer.cancel()
+            self._timer = None
         if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(ACK_DELAY, self._expire)
+            self._timer = loop.call_later(delay, self._expire)
 
     def _expire(self) -> None:
         self._timed = True
@@ -63,20 +69,24 @@ class Sender:
             logger.info("%s: acks could not be sent: %s", self._feed.broker.name, describe(error))
 
     async def _send(self, epoch: Epoch[Any], channel: Channel) -> None:
-        """Send frames; acks beyond a stuck message go singly when they have waited long enough."""
+        """Send frames; acks beyond a stuck message go singly when they have waited long enough.
+
+        Not at once, even where the broker has no credit left: what a filter drops is settled before
+        what lies around it, and a frame for each would cost more than what is gained.
+        """
         timed, self._timed = self._timed, False
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         starving = epoch.ledger.outstanding >= self._feed.prefetch
-        frames = epoch.ledger.frames(singly=timed or starving or self._feed.stopped)
+        frames = epoch.ledger.frames(singly=timed or self._feed.stopped)
         if frames:
             await channel.send(frames)
             if starving:
                 self._feed.credited()
             self._feed.woken()
         if epoch.ledger.unsent:
-            self.soon()
+            self.soon(STARVED_DELAY if starving else ACK_DELAY)
 
     async def stop(self) -> None:
         """Send nothing more unasked."""

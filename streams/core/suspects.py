@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from itertools import takewhile
 
-from ackflow.streams.core.token import Token
+from ackflow.streams.core.backlog import Backlog
 
 PATIENCE = 10.0
 """Seconds that the next one waits at most: what works on one may need others, as a window does."""
@@ -35,11 +35,11 @@ class Suspects:
         """Suspect deliveries no more: they are settled."""
         self._tags.difference_update(tags)
 
-    def room(self, waiting: Sequence[Token], now: float, *, busy: bool) -> int:
+    def room(self, waiting: Backlog, now: float, *, busy: bool) -> int:
         """Say how many of those that wait may go; `busy`: what went before is not settled and told."""
         if not self:
             return len(waiting)
-        ahead = sum(1 for _ in takewhile(lambda token: token[1] not in self._tags, waiting))
+        ahead = sum(1 for _ in takewhile(lambda tag: tag not in self._tags, waiting))
         if busy and (self._alone or not ahead):
             self.due = now + PATIENCE if self.due is None else self.due
             if now < self.due:

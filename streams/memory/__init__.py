@@ -1,6 +1,7 @@
 """Queues in memory: for tests, for notebooks, and for stages of one process."""
 
 from collections.abc import Callable, Iterable, Sequence
+from operator import itemgetter
 from typing import Any, TypeVar
 
 from ackflow.streams.core import (
@@ -136,7 +137,7 @@ class MemoryQueue(Stream[A]):
     @property
     def unsettled(self) -> list[A]:
         """The values handed out and not settled."""
-        return [entry.value for entry in self._broker.unsettled]
+        return self._broker.unsettled
 
     @property
     def ready(self) -> list[A]:
@@ -174,7 +175,7 @@ class MemorySource(Source):
             session,
             self.broker,
             self.policy,
-            value=lambda entry: entry.value,
+            value=itemgetter(1),
             prefetch=prefetch,
             until_idle=self.until_idle,
         )

@@ -8,31 +8,30 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from heapq import heappop, heappush
-from itertools import count
-from typing import Generic, Literal, NamedTuple, TypeVar
+from itertools import count, takewhile
+from operator import itemgetter
+from typing import Generic, Literal, NamedTuple, TypeAlias, TypeVar
 
 from ackflow.streams.core import Delivery, Epoch, Frame, IllegalAcknowledgement, Verb
 
 A = TypeVar("A")
 
 
+Verbs = Literal["acked", "rejected", "requeued"]
+LET_GO: dict[Verb, Verbs] = {Verb.ACK: "acked", Verb.REJECT: "rejected"}
+
+
 class Settlement(NamedTuple, Generic[A]):
     """What became of one message that was handed out."""
 
-    verb: Literal["acked", "rejected", "requeued"]
+    verb: Verbs
     value: A
 
 
-class Entry(Generic[A]):
-    """One message in a queue: its value, how often it was handed out, how often it failed."""
+Entry: TypeAlias = tuple[int, A]
+"""One message in a queue: its number there and its value."""
 
-    __slots__ = ("deliveries", "headers", "number", "value")
-
-    def __init__(self, number: int, value: A) -> None:
-        self.number = number
-        self.value = value
-        self.deliveries = 0
-        self.headers: dict[str, object] = {}
+_value = itemgetter(1)
 
 
 class MemoryBroker(Generic[A]):
@@ -46,11 +45,16 @@ class MemoryBroker(Generic[A]):
         """`history`: keep what becomes of values, in lists that only grow."""
         self._history = history
         self._numbers = count()
-        self._ready: list[tuple[int, Entry[A]]] = []
+        self._fresh: deque[Entry[A]] = deque()
+        """What was never handed out; all of it lies behind what was."""
+        self._returned: list[Entry[A]] = []
+        """What came back, a heap by number."""
+        self._deliveries: dict[int, int] = {}
+        """How often messages were handed out that came back at least once, by number."""
         self.acked: list[A] = []
         self.rejected: list[A] = []
         self.requeued: list[A] = []
-        self.settlements: list[Settlement[A]] = []
+        self._settled: list[tuple[Verbs, list[A]]] = []
         self.channels: list[MemoryChannel[A]] = []
         self.prefetch = 0
         self.closed = False
@@ -65,49 +69,71 @@ class MemoryBroker(Generic[A]):
 
     def put(self, values: Iterable[A]) -> None:
         """Append messages."""
-        entries = map(Entry[A], self._numbers, values)
-        self._ready.extend((entry.number, entry) for entry in entries)
+        self._fresh.extend(zip(self._numbers, values, strict=False))
 
     def get(self, most: int) -> list[Entry[A]]:
         """Take out the first messages that are ready, unless the broker pauses."""
         if self._pausing is asyncio.get_running_loop():
             return []
-        return [heappop(self._ready)[1] for _ in range(min(most, len(self._ready)))]
+        entries = [heappop(self._returned) for _ in range(min(most, len(self._returned)))]
+        for number, _ in entries:
+            self._deliveries[number] += 1
+        fresh = self._fresh.popleft
+        return entries + [fresh() for _ in range(min(most - len(entries), len(self._fresh)))]
 
-    def put_back(self, entry: Entry[A]) -> None:
-        """Return a message to its old position, as RabbitMQ does where it can."""
-        if self._history:
-            self.requeued.append(entry.value)
-            self.settlements.append(Settlement("requeued", entry.value))
-        heappush(self._ready, (entry.number, entry))
+    def put_back(self, entries: Iterable[Entry[A]]) -> None:
+        """Return messages to their old positions, as RabbitMQ does where it can."""
+        for entry in entries:
+            self._deliveries.setdefault(entry[0], 1)
+            heappush(self._returned, entry)
+            self._note("requeued", [entry])
 
-    def let_go(self, verb: Verb, entry: Entry[A]) -> None:
-        """Forget a message that was acked or rejected, but for the history."""
-        if not self._history:
+    def settle(self, verb: Verb, entries: Sequence[Entry[A]]) -> None:
+        """Forget messages that were acked or rejected, but for the history; put others back."""
+        if verb not in LET_GO:
+            self.put_back(entries)
             return
-        acked = verb is Verb.ACK
-        (self.acked if acked else self.rejected).append(entry.value)
-        self.settlements.append(Settlement("acked" if acked else "rejected", entry.value))
+        if self._deliveries:
+            for number, _ in entries:
+                self._deliveries.pop(number, None)
+        self._note(LET_GO[verb], entries)
+
+    def _note(self, verb: Verbs, entries: Sequence[Entry[A]]) -> None:
+        """Keep what became of messages."""
+        if self._history:
+            values = list(map(_value, entries))
+            getattr(self, verb).extend(values)
+            self._settled.append((verb, values))
+
+    @property
+    def settlements(self) -> list[Settlement[A]]:
+        """What became of the values that were handed out."""
+        return [Settlement(verb, value) for verb, values in self._settled for value in values]
+
+    @property
+    def waiting(self) -> int:
+        """How many messages wait to be handed out."""
+        return len(self._returned) + len(self._fresh)
 
     @property
     def ready(self) -> list[A]:
         """The values that wait to be handed out."""
-        return [entry.value for _, entry in sorted(self._ready)]
+        return [*map(_value, sorted(self._returned)), *map(_value, self._fresh)]
 
     @property
     def untouched(self) -> bool:
         """Whether some message has never been handed out."""
-        return any(entry.deliveries == 0 for _, entry in self._ready)
+        return bool(self._fresh)
 
     @property
-    def unsettled(self) -> list[Entry[A]]:
-        """The messages handed out and not settled."""
-        return [entry for channel in self.channels for entry in channel.open.values()]
+    def unsettled(self) -> list[A]:
+        """The values handed out and not settled."""
+        return [value for channel in self.channels for _, value in channel.open.values()]
 
     @property
     def ended(self) -> bool:
         """Whether no message will come any more."""
-        return self.closed and not self._ready
+        return self.closed and not self.waiting
 
     def fail(self, error: Exception, times: int) -> None:
         """Have the next `times` connections fail."""
@@ -141,12 +167,13 @@ class MemoryBroker(Generic[A]):
 
     def describe(self, raw: Entry[A]) -> Delivery:
         """Return a message as a Delivery."""
+        number, value = raw
+        deliveries = self._deliveries.get(number, 1)
         return Delivery(
-            raw.value,
-            headers=raw.headers,
+            value,
             routing_key=self.name,
-            redelivered=raw.deliveries > 1,
-            delivery_count=raw.deliveries - 1,
+            redelivered=deliveries > 1,
+            delivery_count=deliveries - 1,
             source=self.name,
         )
 
@@ -160,7 +187,7 @@ class MemoryBroker(Generic[A]):
 
     async def room(self, most: int) -> None:
         """Wait until fewer than `most` messages are ready."""
-        while len(self._ready) >= most:
+        while self.waiting >= most:
             woken = asyncio.get_running_loop().create_future()
             self._producers.add(woken)
             try:
@@ -195,8 +222,6 @@ class MemoryChannel(Generic[A]):
         entries = self._broker.get(self._prefetch - len(self.open))
         if not entries:
             return
-        for entry in entries:
-            entry.deliveries += 1
         self.open.update(zip(count(self._last + 1), entries))
         self._last += len(entries)
         self._epoch.deliver(entries)
@@ -207,8 +232,8 @@ class MemoryChannel(Generic[A]):
         if self.lost.done():
             raise ConnectionError(f"{self._broker.name}: the channel is closed")
         for frame in frames:
-            for tag in self._covered(frame):
-                self._settle(frame.verb, self.open.pop(tag))
+            covered = self._covered(frame)
+            self._broker.settle(frame.verb, list(map(self.open.pop, covered)))
         self._broker.dispatch()
 
     def _covered(self, frame: Frame) -> Sequence[int]:
@@ -220,13 +245,7 @@ class MemoryChannel(Generic[A]):
             )
         if not frame.multiple:
             return [frame.tag]
-        return [tag for tag in self.open if tag <= frame.tag]
-
-    def _settle(self, verb: Verb, entry: Entry[A]) -> None:
-        if verb in (Verb.ACK, Verb.REJECT):
-            self._broker.let_go(verb, entry)
-        else:
-            self._broker.put_back(entry)
+        return list(takewhile(frame.tag.__ge__, self.open))  # tags are opened in order
 
     def notify(self) -> None:
         """Tell the consumer that the queue was closed."""
@@ -234,8 +253,7 @@ class MemoryChannel(Generic[A]):
 
     def lose(self) -> None:
         """Break: what is not settled goes back to the queue, in its old order."""
-        for entry in self.open.values():
-            self._broker.put_back(entry)
+        self._broker.put_back(self.open.values())
         self.open.clear()
         if self in self._broker.channels:
             self._broker.channels.remove(self)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Any
 
 from ackflow.streams.core import Delivery, FailurePolicy, Feed, Session, Sink, Stream, Summary
@@ -44,7 +45,7 @@ class RetrySource(MemorySource):
             session,
             self.broker,
             self.policy,
-            value=lambda entry: entry.value,
+            value=itemgetter(1),
             prefetch=prefetch,
             retry=self.retry,
         )

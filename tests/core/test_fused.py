@@ -87,7 +87,7 @@ async def sizes(count: int, seconds: float, monkeypatch: Any) -> tuple[list[int]
 
 
 @pytest.mark.parametrize(
-    ("count", "looks"), [(1, 2), (5, 2), (16, 2), (17, 3), (40, 3), (48, 3), (1000, 8)]
+    ("count", "looks"), [(1, 2), (5, 2), (16, 2), (17, 3), (40, 3), (48, 3), (1000, 7)]
 )
 async def test_quick_work_is_handed_on_in_one_run_after_few_looks_at_the_clock(
     count: int, looks: int, monkeypatch: Any

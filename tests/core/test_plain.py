@@ -1,6 +1,7 @@
 """Plain sources: they can be read, and nothing can be given back to them."""
 
 import asyncio
+from itertools import count
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from ackflow import operators as op
 from ackflow import sinks, streams
 from ackflow.streams import Reject, Requeue, Skip
-from ackflow.streams.core import ACCEPTED, Session, from_lists
+from ackflow.streams.core import ACCEPTED, Session, from_lists, iterables
 from tests.queues import closed
 
 
@@ -29,12 +30,16 @@ async def test_lists_are_handed_out_value_by_value_and_counted() -> None:
     assert repr(from_lists(lists(), name="pages")) == "pages()"
 
 
-async def test_a_synchronous_iterable_is_read_ahead_by_ever_more_up_to_256() -> None:
-    async def sizes() -> Any:
-        source = streams.from_iterable(range(1000)).stage
-        return [len(some) async for some in source.lists()]  # type: ignore[attr-defined]
-
-    assert await sizes() == [1, 2, 4, 8, 16, 32, 64, 128, 256, 256, 233]
+@pytest.mark.parametrize(
+    ("seconds", "sizes"),
+    [(0.0, [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 1024, 929]), (0.01, [1] * 4000)],
+)
+def test_a_synchronous_iterable_is_read_ahead_by_what_takes_milliseconds_up_to_1024(
+    monkeypatch: pytest.MonkeyPatch, seconds: float, sizes: list[int]
+) -> None:
+    monkeypatch.setattr(iterables, "perf_counter", count(0.0, seconds).__next__)
+    source: Any = streams.from_iterable(range(4000)).stage
+    assert [len(some) for some in source.lists()] == sizes
 
 
 async def test_an_asynchronous_iterable_is_not_read_ahead_and_is_closed() -> None:
@@ -70,11 +75,11 @@ async def test_an_asynchronous_iterator_that_cannot_be_closed_is_left_alone() ->
 
 async def test_a_queue_is_emptied_as_it_fills() -> None:
     queue: asyncio.Queue[int] = asyncio.Queue()
-    for number in range(300):
+    for number in range(1068):
         queue.put_nowait(number)
     source: Any = streams.from_queue(queue).stage
     several = source.lists()
-    assert [len(await anext(several)), len(await anext(several))] == [256, 44]
+    assert [len(await anext(several)), len(await anext(several))] == [1024, 44]
     waiting = asyncio.ensure_future(anext(several))
     await asyncio.sleep(5)
     queue.put_nowait(7)

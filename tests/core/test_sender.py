@@ -125,8 +125,8 @@ async def test_acks_beyond_a_stuck_message_wait_for_the_timer_and_then_go_singly
     await sender.stop()
 
 
-@pytest.mark.parametrize(("prefetch", "time"), [(3, 0), (4, 0), (5, 0.05)])
-async def test_a_starving_feed_does_not_wait(prefetch: int, time: float) -> None:
+@pytest.mark.parametrize(("prefetch", "time"), [(3, 0.005), (4, 0.005), (5, 0.05)])
+async def test_a_starving_feed_waits_a_tenth_of_the_time(prefetch: int, time: float) -> None:
     feed = Feed(prefetch=prefetch)
     sender = started(feed)
     feed.settle(2, 3)

@@ -9,71 +9,72 @@ import pytest
 
 from ackflow import operators as op
 from ackflow import sinks, streams
+from ackflow.streams.core.backlog import Backlog
 from ackflow.streams.core.suspects import Suspects
 from tests.cases import CASES
 from tests.queues import assert_all_closed
-
-EPOCH: Any = object()
 
 
 def now() -> float:
     return round(asyncio.get_running_loop().time())
 
 
-def tokens(*tags: int) -> list[tuple[Any, int]]:
-    return [(EPOCH, tag) for tag in tags]
+def waiting(*tags: int) -> Backlog:
+    backlog = Backlog()
+    backlog.add(tags)
+    return backlog
 
 
 def test_without_suspects_all_may_go() -> None:
     suspects = Suspects()
     assert not suspects
-    assert suspects.room(tokens(1, 2, 3), 0, busy=True) == 3
+    assert suspects.room(waiting(1, 2, 3), 0, busy=True) == 3
     suspects.add([2])
     assert suspects
     suspects.forget([2, 3])
-    assert suspects.room(tokens(1, 2, 3), 0, busy=True) == 3
+    assert suspects.room(waiting(1, 2, 3), 0, busy=True) == 3
 
 
 def test_what_is_before_a_suspect_goes_then_the_suspect_alone_then_the_others() -> None:
     suspects = Suspects()
     suspects.add([3, 4])
-    assert suspects.room(tokens(1, 2, 3, 4, 5), 0, busy=True) == 2
-    assert suspects.room(tokens(3, 4, 5), 1, busy=True) == 0
-    assert suspects.room(tokens(3, 4, 5), 2, busy=False) == 1
-    assert suspects.room(tokens(4, 5), 2, busy=True) == 0
+    assert suspects.room(waiting(1, 2, 3, 4, 5), 0, busy=True) == 2
+    assert suspects.room(waiting(3, 4, 5), 1, busy=True) == 0
+    assert suspects.room(waiting(3, 4, 5), 2, busy=False) == 1
+    assert suspects.room(waiting(4, 5), 2, busy=True) == 0
     suspects.forget([3])
-    assert suspects.room(tokens(4, 5), 3, busy=False) == 1
-    assert suspects.room(tokens(5), 3, busy=True) == 0
+    assert suspects.room(waiting(4, 5), 3, busy=False) == 1
+    assert suspects.room(waiting(5), 3, busy=True) == 0
     suspects.forget([4])
     assert suspects
-    assert suspects.room(tokens(5), 4, busy=True) == 0, "it is settled, and not yet told"
-    assert suspects.room(tokens(5), 5, busy=False) == 1
+    assert suspects.room(waiting(5), 4, busy=True) == 0, "it is settled, and not yet told"
+    assert suspects.room(waiting(5), 5, busy=False) == 1
     assert not suspects
 
 
 def test_a_suspect_that_is_held_keeps_back_no_other() -> None:
     suspects = Suspects()
     suspects.add([1])
-    assert suspects.room(tokens(1, 2, 3), 0, busy=False) == 1
-    assert suspects.room(tokens(2, 3), 0, busy=False) == 2
-    assert suspects.room(tokens(4), 0, busy=True) == 1
+    assert suspects.room(waiting(1, 2, 3), 0, busy=False) == 1
+    assert suspects.room(waiting(2, 3), 0, busy=False) == 2
+    assert suspects.room(waiting(4), 0, busy=True) == 1
 
 
 def test_nothing_waits_for_a_suspect_for_longer_than_10_s() -> None:
     suspects = Suspects()
     suspects.add([1, 2, 3])
-    assert suspects.room(tokens(1, 2, 3), 5, busy=True) == 0
+    assert suspects.room(waiting(1, 2, 3), 5, busy=True) == 0
     assert suspects.due == 15
-    assert suspects.room(tokens(1, 2, 3), 14.9, busy=True) == 0
+    assert suspects.room(waiting(1, 2, 3), 14.9, busy=True) == 0
     assert suspects.due == 15
-    assert suspects.room(tokens(1, 2, 3), 15, busy=True) == 1
+    assert suspects.room(waiting(1, 2, 3), 15, busy=True) == 1
     assert suspects.due is None
-    assert suspects.room(tokens(2, 3), 16, busy=True) == 0
+    assert suspects.room(waiting(2, 3), 16, busy=True) == 0
     assert suspects.due == 26
-    assert suspects.room(tokens(2, 3), 17, busy=False) == 1
+    assert suspects.room(waiting(2, 3), 17, busy=False) == 1
     assert suspects.due is None
-    assert suspects.room(tokens(3), 18, busy=True) == 0
-    assert suspects.room(tokens(3), 30, busy=True) == 1, "whoever looks late finds it due"
+    assert suspects.room(waiting(3), 18, busy=True) == 0
+    assert suspects.room(waiting(3), 30, busy=True) == 1, "whoever looks late finds it due"
 
 
 def suspicious(queued: Any, suspect: Callable[[Any], bool]) -> Any:
@@ -83,7 +84,7 @@ def suspicious(queued: Any, suspect: Callable[[Any], bool]) -> Any:
     async def connecting(epoch: Any) -> Any:
         deliver = epoch.deliver
         epoch.deliver = lambda entries: deliver(
-            entries, {}, [at for at, entry in enumerate(entries) if suspect(entry.value)]
+            entries, {}, [at for at, entry in enumerate(entries) if suspect(entry[1])]
         )
         return await connect(epoch)
 

@@ -158,9 +158,13 @@ async def test_streams_that_share_a_limiter_take_turns() -> None:
     limiter = op.RateLimiter(1, per=1.0)
     found: list[tuple[float, str]] = []
 
+    async def numbers() -> Any:
+        for number in range(4):
+            yield number
+
     def named(name: str) -> Any:
         note = op.tap(lambda value: found.append((now(), name)))
-        return streams.of(*range(4)) | op.rate_limit(limiter) | note | sinks.count()
+        return streams.from_iterable(numbers()) | op.rate_limit(limiter) | note | sinks.count()
 
     await asyncio.gather(*(named(name).start()._result() for name in "abc"))
     assert found == [(float(i), "abc"[i % 3]) for i in range(12)]

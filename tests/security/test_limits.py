@@ -29,6 +29,8 @@ from ackflow.streams.core.ladder import MOST_ATTEMPTS
 from ackflow.streams.core.letters import ATTEMPTS_HEADER
 from ackflow.streams.lines import LineReader
 from ackflow.streams.testing import BulkAnswer, FakeElasticsearch, run
+from tests.core.brokers import Properties
+from tests.core.brokers import queue as told_queue
 from tests.servers.rabbitmq import RabbitMQ
 from tests.streams.amqp.tools import declare, eventually, fill, take, unique
 from tests.streams.test_http import answering, raw, read, read_until_error, serving
@@ -335,13 +337,10 @@ def test_whatever_a_header_says_of_attempts_its_message_reaches_the_dead_letter(
     letters: list[Delivery] = []
 
     async def poisoned() -> None:
-        queue = streams.memory.queue(
-            [b"poison"], dead_letter=sinks.each(letters.append), permanent=(), attempts=3
-        )
-        ((_, entry),) = queue._broker._ready
-        entry.headers[ATTEMPTS_HEADER] = said
-        queue.close()
-        await (queue | op.map(fail) | sinks.to_list())
+        told = Properties(headers={ATTEMPTS_HEADER: said})
+        dead = sinks.each(letters.append)
+        poison, _ = told_queue([b"poison"], told=told, dead_letter=dead, permanent=(), attempts=3)
+        await (poison | op.map(fail) | sinks.to_list())
 
     run(poisoned())
     (letter,) = letters
