@@ -44,9 +44,10 @@ class MemoryBroker(Generic[A]):
     def __init__(self, values: Iterable[A], *, history: bool = True) -> None:
         """`history`: keep what becomes of values, in lists that only grow."""
         self._history = history
-        self._numbers = count()
-        self._fresh: deque[Entry[A]] = deque()
+        self._fresh: deque[A] = deque()
         """What was never handed out; all of it lies behind what was."""
+        self._number = 0
+        """The number of the first of these."""
         self._returned: list[Entry[A]] = []
         """What came back, a heap by number."""
         self._deliveries: dict[int, int] = {}
@@ -69,7 +70,7 @@ class MemoryBroker(Generic[A]):
 
     def put(self, values: Iterable[A]) -> None:
         """Append messages."""
-        self._fresh.extend(zip(self._numbers, values, strict=False))
+        self._fresh.extend(values)
 
     def get(self, most: int) -> list[Entry[A]]:
         """Take out the first messages that are ready, unless the broker pauses."""
@@ -78,8 +79,11 @@ class MemoryBroker(Generic[A]):
         entries = [heappop(self._returned) for _ in range(min(most, len(self._returned)))]
         for number, _ in entries:
             self._deliveries[number] += 1
-        fresh = self._fresh.popleft
-        return entries + [fresh() for _ in range(min(most - len(entries), len(self._fresh)))]
+        fresh = range(self._number, self._number + min(most - len(entries), len(self._fresh)))
+        self._number = fresh.stop
+        first = self._fresh.popleft
+        entries += [(number, first()) for number in fresh]
+        return entries
 
     def put_back(self, entries: Iterable[Entry[A]]) -> None:
         """Return messages to their old positions, as RabbitMQ does where it can."""
@@ -118,7 +122,7 @@ class MemoryBroker(Generic[A]):
     @property
     def ready(self) -> list[A]:
         """The values that wait to be handed out."""
-        return [*map(_value, sorted(self._returned)), *map(_value, self._fresh)]
+        return [*map(_value, sorted(self._returned)), *self._fresh]
 
     @property
     def untouched(self) -> bool:
