@@ -2,15 +2,12 @@
 
 from collections import Counter
 from collections.abc import Hashable, Iterable, Sequence
-from operator import attrgetter
 from typing import Any
 
 from ackflow.sinks.elasticsearch.fence import Fence, Ticket
 from ackflow.sinks.elasticsearch.rejection import BulkRejected
 from ackflow.sinks.elasticsearch.statistics import BulkStatistics
-from ackflow.streams.core import Message, Requeue
-
-_stale = attrgetter("stale")
+from ackflow.streams.core import Members, Requeue
 
 
 class Documents:
@@ -23,7 +20,8 @@ class Documents:
 
     def __init__(
         self,
-        members: Sequence[Message[Any]],
+        members: Members[Any],
+        positions: list[int],
         lines: Sequence[bytes],
         keys: Sequence[Hashable],
         *,
@@ -32,7 +30,9 @@ class Documents:
         whole: bool,
         statistics: BulkStatistics,
     ) -> None:
+        """`positions`: of members, lines and keys, those that are to be written."""
         self._members = members
+        self._positions = positions
         self._lines = lines
         self._keys = keys
         self._fence = fence
@@ -50,15 +50,17 @@ class Documents:
     @property
     def open(self) -> list[int]:
         """The positions that are not settled and not stale."""
-        members = enumerate(self._members)
-        return [at for at, member in members if not member.settled and not member.stale]
+        members = self._members
+        return [
+            at for at in self._positions if not (members.is_settled(at) or members.is_stale(at))
+        ]
 
     # -- order ------------------------------------------------------------------------------------
 
     def enter(self) -> tuple[list[int], list[int]]:
         """Line up at the fence; return what may be written now, and what has to wait."""
         # The first time all are open: that was looked at a moment ago.
-        positions = self.open if self._entered else list(range(len(self._lines)))
+        positions = self.open if self._entered else self._positions
         positions = self._not_overtaken(positions)
         self._entered = True
         self._ticket = Ticket(self._order)
@@ -82,9 +84,9 @@ class Documents:
             self._held_up = True
             self._fence.watch(self._order, self._named(self.open))
         elif self._held_up:
-            self._fence.overtaken(self._order, self._named(range(len(self._keys))))
-        if self._released < len(self._keys):
-            self._fence.leave(self._ticket, self._named(range(len(self._keys))))
+            self._fence.overtaken(self._order, self._named(self._positions))
+        if self._released < len(self._positions):
+            self._fence.leave(self._ticket, self._named(self._positions))
 
     def _not_overtaken(self, positions: list[int]) -> list[int]:
         """Accept what newer writes have replaced while an outage held this one up."""
@@ -109,12 +111,11 @@ class Documents:
 
     def current(self, positions: list[int]) -> list[int]:
         """Return what is still worth sending: not stale, and not overtaken within this write."""
-        members = self._members
-        if not self._newest and not any(map(_stale, map(members.__getitem__, positions))):
+        if not self._newest and self._members.fresh:
             return positions
         current = []
         for at in positions:
-            if members[at].stale:
+            if self._members.is_stale(at):
                 self._release([at])
             elif self._newest and self._newest.get(self._keys[at], at) > at:
                 self.accept([at], "stale")
@@ -165,7 +166,7 @@ class Documents:
         self._statistics.indexed += len(positions)
         if note:
             self._statistics.note(note, len(positions))
-        Message.accept_all([self._members[at] for at in positions])
+        self._members.accept(positions)
         if self._whole and note != "stale":
             self._fence.written(self._order, self._named(positions))
             if self._ticket.repeats:

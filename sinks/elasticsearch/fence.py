@@ -5,7 +5,7 @@ bulk has written meanwhile. A write waits for earlier ones only, so nobody waits
 """
 
 import asyncio
-from collections.abc import Hashable, Iterable
+from collections.abc import Collection, Hashable, Iterable
 
 
 class Ticket:
@@ -53,9 +53,13 @@ class Fence:
         self._orders += 1
         return self._orders
 
-    def enter(self, ticket: Ticket, keys: Iterable[Hashable]) -> None:
+    def enter(self, ticket: Ticket, keys: Collection[Hashable]) -> None:
         """Line up behind the writes that name the same keys."""
         last = self._last
+        fresh = dict.fromkeys(keys, ticket)
+        if len(fresh) == len(keys) and last.keys().isdisjoint(fresh):
+            last.update(fresh)  # nearly always, and without a step for each
+            return
         for key in keys:
             before = last.get(key)
             if before is ticket:
@@ -66,9 +70,13 @@ class Fence:
                     place = before.followers[key] = asyncio.get_running_loop().create_future()
                     ticket.behind[key] = place
 
-    def leave(self, ticket: Ticket, keys: Iterable[Hashable]) -> None:
+    def leave(self, ticket: Ticket, keys: Collection[Hashable]) -> None:
         """Be done with keys, and let the next write have them; leaving twice does nothing."""
         last = self._last
+        if not (ticket.behind or ticket.followers or ticket.repeats):
+            for key in {key for key in keys if last.get(key) is ticket}:
+                del last[key]
+            return
         for key in keys:
             if ticket.behind and (place := ticket.behind.get(key)) and not place.done():
                 self._give_up(ticket, key, place)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import quote
 
-from ackflow.sinks.elasticsearch.answers import Answer, seconds
+from ackflow.sinks.elasticsearch.answers import UNREAD, Answer, seconds
 from ackflow.sinks.elasticsearch.connection import Connection
 from ackflow.streams.core import Unavailable
 
@@ -175,15 +175,10 @@ def _way_out(beneath: BaseException | None) -> str:
 
 def _answer(meta: Any, body: Any) -> Answer:
     """Read an answer; our own clients leave the parsing to us, so that nothing gets lost."""
-    import orjson
-
     raw = b""
     if isinstance(body, bytes | str):
         raw = body if isinstance(body, bytes) else body.encode(errors="replace")
-        try:
-            body = orjson.loads(raw)
-        except ValueError:
-            body = None
+        body = UNREAD
     return Answer(
         status=meta.status,
         body=body,

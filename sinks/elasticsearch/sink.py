@@ -12,7 +12,7 @@ from ackflow.sinks.elasticsearch.encoding import Document
 from ackflow.sinks.elasticsearch.running import Running
 from ackflow.sinks.elasticsearch.statistics import BulkStatistics
 from ackflow.sinks.elasticsearch.writing import Write
-from ackflow.streams.core import Message, Sink, Summary, Unavailable
+from ackflow.streams.core import Members, Message, Sink, Summary, Unavailable
 
 
 class BulkSink(Sink[Sequence[Document], Summary]):
@@ -75,17 +75,18 @@ class BulkSink(Sink[Sequence[Document], Summary]):
         running = self._running
         if running is None:
             raise RuntimeError(f"{self!r}: write_messages() needs open() first")
-        members = [
-            member for message in messages for member in message.members if not member.settled
-        ]
-        encoded = running.encoder.encode([member.value for member in members])
-        for at in sorted(encoded.refused, reverse=True):
-            error = encoded.refused[at]
-            running.statistics.rejected[getattr(error, "error_type", type(error).__name__)] += 1
-            members.pop(at).fail(error)
-            del encoded.lines[at], encoded.keys[at]
+        members = messages[0].members
+        if len(messages) > 1:
+            members = Members.of([member for message in messages for member in message.members])
+        encoded = running.encoder.encode(members.values)
+        for at, error in encoded.refused.items():
+            if not members.is_settled(at):
+                kind = getattr(error, "error_type", type(error).__name__)
+                running.statistics.rejected[kind] += 1
+                members[at].fail(error)
         documents = Documents(
             members,
+            [at for at in range(len(members)) if not members.is_settled(at)],
             encoded.lines,
             encoded.keys,
             fence=running.fence,

@@ -80,9 +80,11 @@ class Write:
         except NoAnswerError as lost:
             return await self._lost(part, lost, len(payload), bisection)
         self._resets = 0
+        if answer.plain(len(part)):
+            return self._stored(part, answer)
         results = answer.results(len(part))
         if results is not None:
-            return self._settle(part, answer, results)
+            return self._settle(part, results)
         if 200 <= answer.status < 300:
             return self._unreadable(part)
         return await self._refused(part, answer, len(payload), bisection)
@@ -184,17 +186,19 @@ class Write:
 
     # -- results of single documents --------------------------------------------------------------
 
-    def _settle(self, part: list[int], answer: Answer, results: Sequence[Any]) -> list[int]:
-        """Settle each document by its own result."""
+    def _stored(self, part: list[int], answer: Answer) -> list[int]:
+        """Settle documents all of which were stored."""
         statistics = self._running.statistics
-        if answer.plain(len(part)):
-            statistics.created += answer.count(201)
-            statistics.missing += answer.count(404)
-            self._documents.accept(part)
-            self._running.outage.mended()
-            return []
+        statistics.created += answer.count(201)
+        statistics.missing += answer.count(404)
+        self._documents.accept(part)
+        self._running.outage.mended()
+        return []
+
+    def _settle(self, part: list[int], results: Sequence[Any]) -> list[int]:
+        """Settle each document by its own result."""
         tally = judge_each(self._documents, part, results, self._running.rules, late=self._late)
-        statistics.created += tally.created
+        self._running.statistics.created += tally.created
         return self._conclude(tally)
 
     def _conclude(self, tally: Tally) -> list[int]:

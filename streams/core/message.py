@@ -1,14 +1,15 @@
 """Message: a value and its token, for work by hand."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from types import TracebackType
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, overload
 
 from ackflow.streams.core.delivery import Delivery
 from ackflow.streams.core.errors import AlreadySettled, Reject, Requeue, shown
 from ackflow.streams.core.outcome import ACCEPTED, SKIPPED, Outcome
 from ackflow.streams.core.session import Session
-from ackflow.streams.core.token import Joined, Split, Token, settle
+from ackflow.streams.core.token import Joined, Split, Token, all_fresh, settle
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -31,7 +32,7 @@ class Message(Generic[A]):
     ) -> None:
         self.value = value
         self.settled = False
-        self._members: Sequence[Message[Any]] | None = None
+        self._members: Members[Any] | None = None
         self._token = token
         self._session = session
         self._stage = stage
@@ -48,7 +49,7 @@ class Message(Generic[A]):
         return self._token[0].delivery(self._token[1])
 
     @property
-    def members(self) -> "Sequence[Message[Any]]":
+    def members(self) -> "Members[Any]":
         """The messages in a chunk, each to be settled by itself; a message that is no chunk is its own.
 
         Taking them apart hands the chunk's settlement over to them.
@@ -57,15 +58,24 @@ class Message(Generic[A]):
             self._members = self._apart()
         return self._members
 
-    def _apart(self) -> "Sequence[Message[Any]]":
+    def _apart(self) -> "Members[Any]":
         if not isinstance(self.value, list | tuple):
-            return [self]
+            return Members.of([self])
         account, _ = self._token
         self.settled = True
         if self._places and isinstance(account, Joined) and len(account.tokens) == len(self.value):
-            pairs = zip(self.value, account.tokens, strict=True)
-            return [self._child(value, token, self._places - 1) for value, token in pairs]
-        return self.split(self.value)
+            make = partial(
+                Message, session=self._session, stage=self._stage, places=self._places - 1
+            )
+            return Members(self.value, account.tokens, make)
+        return Members.of(self.split(self.value))
+
+    def unsettled(self) -> "Iterator[Message[Any]]":
+        """Yield this message, or those of its members that are left where it was taken apart."""
+        if not self.settled:
+            yield self
+        elif self._members is not None:
+            yield from self._members.unsettled()
 
     def with_value(self, value: B) -> "Message[B]":
         """Hand this message on with another value."""
@@ -83,12 +93,9 @@ class Message(Generic[A]):
         """Make several messages of this one, which together settle it, with the worst outcome."""
         self.settled = True
         split = Split(self._token)
-        children = [self._child(value, split.part()) for value in values]
+        children = [Message(value, split.part(), self._session, self._stage) for value in values]
         split.seal()
         return children
-
-    def _child(self, value: B, token: Token, places: int = 0) -> "Message[B]":
-        return Message(value, token, self._session, self._stage, places)
 
     def accept(self) -> None:
         """Settle as done: acked once everything else made of its delivery is done too."""
@@ -119,15 +126,6 @@ class Message(Generic[A]):
         self.settled = True
         settle([self._token], outcome)
 
-    @staticmethod
-    def accept_all(messages: "Sequence[Message[Any]]") -> None:
-        """Settle messages as done, faster than one by one."""
-        for message in messages:
-            if message.settled:
-                raise AlreadySettled(f"message {shown(message.value)} was settled twice")
-            message.settled = True
-        settle([message._token for message in messages], ACCEPTED)
-
     def __enter__(self) -> A:
         return self.value
 
@@ -148,3 +146,80 @@ class Message(Generic[A]):
 
     def __repr__(self) -> str:
         return f"Message({shown(self.value)}{', settled' if self.settled else ''})"
+
+
+class Members(Sequence[Message[A]]):
+    """The messages of a chunk, each made when somebody asks for it.
+
+    A sink that settles them alike, as nearly always, works with positions, and makes none.
+    """
+
+    __slots__ = ("_accepted", "_made", "_make", "_tokens", "values")
+
+    def __init__(
+        self,
+        values: Sequence[A],
+        tokens: Sequence[Token],
+        make: "Callable[[A, Token], Message[A]] | None" = None,
+    ) -> None:
+        """`make`: what makes a message of a value and its token, where they are not there already."""
+        self.values = values
+        self._tokens = tokens
+        self._make = make
+        self._made: dict[int, Message[A]] = {}
+        self._accepted: set[int] = set()
+
+    @classmethod
+    def of(cls, messages: "Sequence[Message[A]]") -> "Members[A]":
+        """Return messages that are there already as members."""
+        tokens = [each._token for each in messages]
+        members = cls([each.value for each in messages], tokens)
+        members._made.update(enumerate(messages))
+        return members
+
+    def __len__(self) -> int:
+        return len(self._tokens)
+
+    @overload
+    def __getitem__(self, index: int) -> Message[A]: ...
+    @overload
+    def __getitem__(self, index: slice) -> "list[Message[A]]": ...
+    def __getitem__(self, index: int | slice) -> "Message[A] | list[Message[A]]":
+        places = range(len(self))[index]  # raises IndexError, counts from the end
+        if isinstance(places, range):
+            return [self[place] for place in places]
+        if places not in self._made:
+            assert self._make is not None
+            made = self._made[places] = self._make(self.values[places], self._tokens[places])
+            made.settled = places in self._accepted
+        return self._made[places]
+
+    def is_settled(self, position: int) -> bool:
+        """Say whether a member is settled."""
+        made = self._made.get(position)
+        return position in self._accepted if made is None else made.settled
+
+    def is_stale(self, position: int) -> bool:
+        """Say whether a member's channel is gone."""
+        return self._tokens[position][0].closed
+
+    @property
+    def fresh(self) -> bool:
+        """Whether no member's channel is gone."""
+        return all_fresh(self._tokens)
+
+    def unsettled(self) -> Iterator[Message[A]]:
+        """Yield the members that are not settled."""
+        if len(self._accepted) < len(self):
+            yield from [self[at] for at in range(len(self)) if not self.is_settled(at)]
+
+    def accept(self, positions: Sequence[int]) -> None:
+        """Settle members as done, all at once."""
+        for at in positions if self._made or self._accepted else ():
+            if self.is_settled(at):
+                raise AlreadySettled(f"message {shown(self.values[at])} was settled twice")
+        self._accepted.update(positions)
+        for at in self._made.keys() & self._accepted:
+            self._made[at].settled = True
+        whole = len(positions) == len(self)
+        settle(self._tokens if whole else [self._tokens[at] for at in positions], ACCEPTED)

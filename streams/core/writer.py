@@ -143,9 +143,9 @@ class Writer:
         except Exception as raised:
             error = raised
         for message in messages:
-            for member in [message] if not message.settled else message.members:
-                if not member.settled and not member.stale:
-                    member.fail(error)
+            for left in message.unsettled():
+                if not left.stale:
+                    left.fail(error)
 
     # -- failing writes ---------------------------------------------------------------------------
 

@@ -34,7 +34,7 @@ def joined(size: int) -> tuple[Any, Recording]:
         (lambda m: m.requeue(), "REQUEUE"),
         (lambda m: m.reject("no use"), "REJECT"),
         (lambda m: m.fail(RuntimeError("broken")), "REQUEUE"),
-        (lambda m: Message.accept_all([m]), "ACCEPTED"),
+        (lambda m: m.members.accept([0]), "ACCEPTED"),
     ],
 )
 def test_each_call_settles_with_its_outcome_and_only_once(
@@ -79,7 +79,7 @@ def test_a_message_tells_its_delivery_and_whether_its_channel_is_gone() -> None:
 
 def test_a_message_that_is_no_chunk_is_its_own_only_member() -> None:
     made, account = message("text")
-    assert made.members == [made]
+    assert list(made.members) == [made]
     assert not made.settled
     assert account.calls == []
 
@@ -132,7 +132,7 @@ def test_chunks_within_chunks_have_members_as_deep_as_they_have_places(
     first.reject("no use")
     second.skip()
     assert list(account.kinds.values()) == [*kinds, "ACCEPTED"]
-    assert first.members == [first]
+    assert list(first.members) == [first]
 
 
 def test_a_joined_message_whose_entries_have_lost_their_places_is_one_unit() -> None:
@@ -187,12 +187,33 @@ def test_a_message_split_into_nothing_is_accepted() -> None:
     assert account.kinds == {7: "ACCEPTED"}
 
 
-def test_many_are_accepted_with_one_call() -> None:
-    account = Recording()
-    messages = [Message(tag, (account, tag), Session()) for tag in range(3)]
-    Message.accept_all(messages)
+def test_members_are_accepted_with_one_call_and_none_is_made_for_it() -> None:
+    chunk, account = joined(4)
+    members = chunk.members
+    first = members[0]
+    members.accept([0, 2])
+    assert account.calls == [[0, 2]]
+    assert (first.settled, members[2].settled, members[1].settled) == (True, True, False)
+    assert [member.value for member in chunk.unsettled()] == [1, 3]
+    with pytest.raises(AlreadySettled):
+        members.accept([1, 2])
+    assert account.calls == [[0, 2]], "nothing is settled where one is"
+    with pytest.raises(AlreadySettled):
+        members[2].accept()
+    members[3].skip()
+    assert [member.value for member in chunk.unsettled()] == [1]
+    members.accept([1])
+    assert list(chunk.unsettled()) == []
+
+
+def test_members_that_are_all_accepted_are_one_call_and_made_afterwards_are_settled() -> None:
+    chunk, account = joined(3)
+    chunk.members.accept(range(3))
     assert account.calls == [[0, 1, 2]]
-    assert all(m.settled for m in messages)
+    assert [member.settled for member in chunk.members[:2]] == [True, True]
+    assert chunk.members[-1].value == 2
+    with pytest.raises(IndexError):
+        chunk.members[3]
 
 
 def test_leaving_a_with_block_accepts_or_follows_the_policy() -> None:

@@ -58,9 +58,12 @@ def packed(body: Any) -> Answer:
 
 
 def test_bytes_alone_tell_that_all_was_stored() -> None:
-    stored = packed(items(STORED, {"index": {"status": 200}}, {"delete": {"status": 404}}))
+    stored = packed(items(STORED, {"index": {"status": 200}}, STORED))
     assert stored.plain(3)
-    assert [stored.count(status) for status in (201, 200, 404)] == [1, 1, 1]
+    assert [stored.count(status) for status in (201, 200, 404)] == [2, 1, 0]
+    gone = packed(items({"delete": {"status": 404}}, {"delete": {"status": 200}}))
+    assert gone.plain(2)
+    assert [gone.count(status) for status in (201, 200, 404)] == [0, 1, 1]
 
 
 @pytest.mark.parametrize(
@@ -72,7 +75,16 @@ def test_bytes_alone_tell_that_all_was_stored() -> None:
         packed(items(STORED, {"create": {"status": 201, "failure_store": "used"}})),
         packed(items(STORED, 1)),
         packed(items({}, {})),
+        packed(items(STORED, {"create": {"status": 201}})),
+        packed(items(STORED, {"update": {"status": 404}})),
+        packed(items(STORED, {"index": {"status": 404}})),
         Answer(200, items(STORED, STORED)),
+        Answer(
+            200, raw=b'{"errors":false,"items":[{"index":{"status":201}},{"index":{"status":201}}'
+        ),
+        Answer(200, raw=b'{"errors":false,"items":['),
+        Answer(503, raw=packed(items(STORED, STORED)).raw),
+        Answer(200, raw=packed(items(STORED, STORED)).raw, product=False),
     ],
 )
 def test_everything_else_is_looked_at_one_by_one(answer: Answer) -> None:
