@@ -72,19 +72,12 @@ def properties(given: Mapping[str, Any], headers: Mapping[str, Any] | None = Non
         named["timestamp"] = datetime.fromtimestamp(named["timestamp"]).astimezone()
     if headers:
         named["headers"] = table.encode(headers)
-    encoded = Properties(**named)
-    if named.keys() - {"delivery_mode"}:
-        _check(encoded)
-    return encoded
-
-
-def _check(encoded: "Properties") -> None:
-    """Raise for what can't be sent, now that it is known whose it is."""
+    found = Properties(**named)
     try:
-        data = encoded.marshal()
+        found.encoded  # noqa: B018 — what can't be sent raises now that it is known whose it is
     except (TypeError, ValueError, struct.error) as error:
         raise ValueError(f"amqp.publish: properties can't be sent: {error}") from error
-    encoded.size = len(data)
+    return found
 
 
 def of_delivery(delivery: Delivery, user: str) -> tuple[dict[str, Any], dict[str, Any]]:

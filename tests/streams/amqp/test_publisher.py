@@ -1,26 +1,35 @@
 """A publisher waits with patience and never in a circle."""
 
 import asyncio
+from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from aiormq.exceptions import ChannelNotFoundEntity, ConnectionClosed
+from pamqp import frame
+from pamqp.body import ContentBody
+from pamqp.commands import Basic
 
 from ackflow.streams.amqp import publisher
 from ackflow.streams.amqp.outgoing import Outgoing, properties
 from ackflow.streams.amqp.outlet import Outlet, PublishRefused
+from ackflow.streams.amqp.plain import PlainOutlet
 from ackflow.streams.amqp.publisher import Publisher
 from ackflow.streams.amqp.server import Server
+from ackflow.streams.amqp.tapping import Tapping
+from ackflow.streams.amqp.wire import Wire
+from ackflow.streams.amqp.wired import WiredOutlet
 from ackflow.streams.core import Message, Unavailable
+from ackflow.streams.core.outcome import Kind, Outcome
 
 
-class FakeChannel:
-    """Takes publishes, and confirms them when `confirm` is called."""
+class PlainChannel:
+    """Takes publishes as aiormq does, and confirms them when `confirm` is called."""
 
     def __init__(self) -> None:
         self.closing: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self.sent: dict[bytes, asyncio.Future[Any]] = {}
+        self.sent: dict[bytes, Any] = {}
 
     async def basic_publish(self, body: bytes, **_: Any) -> Any:
         self.sent[body] = asyncio.get_running_loop().create_future()
@@ -40,33 +49,88 @@ class FakeChannel:
             self.closing.set_result(None)
 
 
-class FakeLink:
+class WiredChannel(PlainChannel):
+    """Reads what is written to it, and confirms it over a wire."""
+
+    number = 1
+
     def __init__(self) -> None:
+        super().__init__()
+        self.wire = Wire(lambda: -1.0)
+        self.writes: list[int] = []
+        """How many messages came in each write."""
+
+    def read(self, data: bytes) -> None:
+        self.writes.append(0)
+        while data:
+            size, channel, read = frame.unmarshal(data)
+            assert channel == self.number
+            data = data[size:]
+            self.writes[-1] += isinstance(read, Basic.Publish)
+            if isinstance(read, ContentBody):
+                self.sent[read.value] = len(self.sent) + 1
+
+    def confirm(self, *bodies: bytes) -> None:
+        for body in bodies:
+            self.feed(Basic.Ack(self.sent[body]))
+
+    def feed(self, method: Any) -> bytes:
+        return self.wire.feed(frame.marshal(method, self.number))
+
+
+class FakeLink:
+    frame_max = 131_072
+    writable = True
+
+    def __init__(self, channel: Any) -> None:
         self.stopped = False
-        self.connection = SimpleNamespace(connection_tune=SimpleNamespace(frame_max=131_072))
+        self.channel = channel
+        self.left = 0
+
+    def tap(self, channel: Any, tap: Tapping) -> None:
+        channel.wire.tap(channel.number, tap, self.frame_max)
+
+    def write(self, data: bytes) -> None:
+        self.channel.read(data)
+
+    async def drain(self) -> None:
+        await asyncio.Event().wait()
 
     async def blocked(self) -> bool:
         return self.stopped
 
     async def leave(self) -> None:
-        pass
+        self.left += 1
 
 
-class FakeMessage:
-    """As much of a message as a publisher uses."""
+class Account:
+    """Notes what becomes of one message."""
 
-    stale = False
+    closed = False
+
+    def __init__(self) -> None:
+        self.outcomes: list[Outcome] = []
+
+    def settle(self, tags: Sequence[int], outcome: Outcome) -> None:
+        self.outcomes.append(outcome)
+
+    def judge(self, error: Exception) -> Outcome:
+        return Outcome(Kind.REJECT, error)
+
+
+class FakeMessage(Message[bytes]):
+    """A message of which one can see what became of it."""
 
     def __init__(self, value: bytes) -> None:
-        self.value = value
-        self.settled = False
-        self.error: Exception | None = None
+        self.account: Any = Account()
+        session: Any = SimpleNamespace(record=lambda *_: None)
+        super().__init__(value, (self.account, 0), session)
 
-    def accept(self) -> None:
-        self.settled = True
-
-    def fail(self, error: Exception) -> None:
-        self.settled, self.error = True, error
+    @property
+    def error(self) -> Exception | None:
+        [outcome] = self.account.outcomes
+        cause: Exception | None = outcome.cause
+        return cause
 
 
 def encode(value: bytes) -> Outgoing:
@@ -76,20 +140,28 @@ def encode(value: bytes) -> Outgoing:
 class Bench:
     """A publisher whose outlets are fakes, opened one after the other, `proven` ones or new ones."""
 
-    def __init__(self, window: int, *, proven: bool = True) -> None:
-        self.proven = proven
-        self.channels: list[FakeChannel] = []
-        self.link = FakeLink()
+    def __init__(self, way: str, window: int, *, proven: bool = True) -> None:
+        self.way, self.proven = way, proven
+        self.channels: list[Any] = []
+        self.links: list[FakeLink] = []
         self.publisher = Publisher("publish", Server.of(), window)
         self.publisher._open = self._open  # type: ignore[method-assign]
 
+    @property
+    def link(self) -> FakeLink:
+        return self.links[-1]
+
     async def _open(self) -> Outlet:
-        self.channels.append(FakeChannel())
-        outlet = Outlet(self.link, self.channels[-1])  # type: ignore[arg-type]
+        wired = self.way == "wire"
+        channel = WiredChannel() if wired else PlainChannel()
+        self.channels.append(channel)
+        self.links.append(FakeLink(channel))
+        kind = WiredOutlet if wired else PlainOutlet
+        outlet = kind(self.links[-1], channel)  # type: ignore[arg-type]
         outlet.proven = self.proven
         return outlet
 
-    def start(self, *messages: Any) -> "asyncio.Task[None]":
+    def start(self, *messages: Any, encode: Any = encode) -> "asyncio.Task[None]":
         return asyncio.create_task(self.publisher.publish(list[Message[Any]](messages), encode))
 
 
@@ -98,8 +170,8 @@ async def turns(count: int = 10) -> None:
         await asyncio.sleep(0)
 
 
-async def test_no_more_than_the_window_is_unconfirmed() -> None:
-    bench = Bench(window=3)
+async def test_no_more_than_the_window_is_unconfirmed(way: str) -> None:
+    bench = Bench(way, window=3)
     messages = [FakeMessage(b"%d" % number) for number in range(5)]
     publishing = bench.start(*messages)
     await turns()
@@ -115,8 +187,8 @@ async def test_no_more_than_the_window_is_unconfirmed() -> None:
     await asyncio.wait_for(publishing, 1)
 
 
-async def test_a_channel_begins_with_one_message() -> None:
-    bench = Bench(window=3, proven=False)
+async def test_a_channel_begins_with_one_message(way: str) -> None:
+    bench = Bench(way, window=3, proven=False)
     publishing = bench.start(*(FakeMessage(b"%d" % number) for number in range(4)))
     await turns()
     [channel] = bench.channels
@@ -129,11 +201,11 @@ async def test_a_channel_begins_with_one_message() -> None:
 
 
 async def test_a_channel_that_does_not_confirm_its_first_message_is_replaced_ever_more_patiently(
-    monkeypatch: pytest.MonkeyPatch,
+    way: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(publisher, "PATIENCE", 0.001)
     monkeypatch.setattr(publisher, "FIRST_WITHIN", 0.01)
-    bench = Bench(window=3, proven=False)
+    bench = Bench(way, window=3, proven=False)
     messages = [FakeMessage(b"0"), FakeMessage(b"1")]
     for within in ("0.01 s", "0.02 s", "0.04 s"):
         with pytest.raises(Unavailable, match=f"no confirm for {within}"):
@@ -150,8 +222,8 @@ async def test_a_channel_that_does_not_confirm_its_first_message_is_replaced_eve
         await asyncio.wait_for(bench.start(FakeMessage(b"2")), 1)
 
 
-async def test_a_full_window_lets_go_when_the_channel_is_lost() -> None:
-    bench = Bench(window=2)
+async def test_a_full_window_lets_go_when_the_channel_is_lost(way: str) -> None:
+    bench = Bench(way, window=2)
     messages = [FakeMessage(b"%d" % number) for number in range(4)]
     publishing = bench.start(*messages)
     await turns()
@@ -161,8 +233,8 @@ async def test_a_full_window_lets_go_when_the_channel_is_lost() -> None:
     assert not any(message.settled for message in messages)
 
 
-async def test_only_what_is_unconfirmed_is_sent_again() -> None:
-    bench = Bench(window=10)
+async def test_only_what_is_unconfirmed_is_sent_again(way: str) -> None:
+    bench = Bench(way, window=10)
     messages = [FakeMessage(b"%d" % number) for number in range(4)]
     publishing = bench.start(*messages)
     await turns()
@@ -179,10 +251,10 @@ async def test_only_what_is_unconfirmed_is_sent_again() -> None:
 
 
 async def test_what_is_under_way_while_blocked_is_not_sent_twice(
-    monkeypatch: pytest.MonkeyPatch,
+    way: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(publisher, "PATIENCE", 0.01)
-    bench = Bench(window=10)
+    bench = Bench(way, window=10)
     messages = [FakeMessage(b"0"), FakeMessage(b"1")]
     publishing = bench.start(*messages)
     await turns()
@@ -204,11 +276,11 @@ async def test_what_is_under_way_while_blocked_is_not_sent_twice(
 
 
 async def test_a_broker_that_confirms_nothing_for_long_is_away(
-    monkeypatch: pytest.MonkeyPatch,
+    way: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(publisher, "PATIENCE", 0.01)
     monkeypatch.setattr(publisher, "CONFIRM_WITHIN", 0.02)
-    bench = Bench(window=10)
+    bench = Bench(way, window=10)
     message = FakeMessage(b"0")
     with pytest.raises(Unavailable, match="no confirm"):
         await asyncio.wait_for(bench.start(message), 1)
@@ -218,11 +290,11 @@ async def test_a_broker_that_confirms_nothing_for_long_is_away(
 
 
 async def test_a_channel_that_never_confirms_is_given_up_at_the_second_time(
-    monkeypatch: pytest.MonkeyPatch,
+    way: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(publisher, "PATIENCE", 0.01)
     monkeypatch.setattr(publisher, "CONFIRM_WITHIN", 0.2)
-    bench = Bench(window=10)
+    bench = Bench(way, window=10)
     messages = [FakeMessage(b"0"), FakeMessage(b"1")]
     together = [bench.start(message) for message in messages]
     for publishing in together:
@@ -240,10 +312,12 @@ async def test_a_channel_that_never_confirms_is_given_up_at_the_second_time(
     assert all(message.settled and message.error is None for message in messages)
 
 
-async def test_a_channel_that_confirms_slowly_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_channel_that_confirms_slowly_is_kept(
+    way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(publisher, "PATIENCE", 0.01)
     monkeypatch.setattr(publisher, "CONFIRM_WITHIN", 0.05)
-    bench = Bench(window=10)
+    bench = Bench(way, window=10)
     messages = [FakeMessage(b"%d" % number) for number in range(4)]
     for message in messages:
         with pytest.raises(Unavailable, match="no confirm"):
@@ -253,8 +327,8 @@ async def test_a_channel_that_confirms_slowly_is_kept(monkeypatch: pytest.Monkey
     assert len(bench.channels) == 1
 
 
-async def test_after_a_refusal_the_suspects_go_one_by_one() -> None:
-    bench = Bench(window=10)
+async def test_after_a_refusal_the_suspects_go_one_by_one(way: str) -> None:
+    bench = Bench(way, window=10)
     good, bad = FakeMessage(b"good"), FakeMessage(b"bad")
     publishing = bench.start(good, bad)
     await turns()
