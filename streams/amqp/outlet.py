@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ackflow.streams.amqp.link import Link, close
 from ackflow.streams.amqp.outgoing import Outgoing
+from ackflow.streams.amqp.wire import LARGEST_FRAME
 from ackflow.streams.core import AckflowError, Message, describe
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ class Outlet(ABC):
         """Bytes of the bodies that are under way."""
         self.link = link
         self._channel = channel
+        self._most_properties = (link.frame_max or LARGEST_FRAME) - FRAME - LONGEST_ID
         self._ids: set[str] = set()
         self._room: asyncio.Future[None] | None = None
         channel.closing.add_done_callback(self._ended)
@@ -69,8 +71,7 @@ class Outlet(ABC):
 
     def excess(self, outgoing: Outgoing) -> int:
         """Return by how many bytes its headers exceed a frame; they can't be split, as bodies are."""
-        around = FRAME + LONGEST_ID
-        return len(outgoing.properties.encoded) + around - (self.link.frame_max or 2**32)
+        return len(outgoing.properties.encoded) - self._most_properties
 
     def has_namesake(self, outgoing: Outgoing) -> bool:
         """Say whether a message with the same message_id is under way.

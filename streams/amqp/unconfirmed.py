@@ -1,18 +1,16 @@
 """Unconfirmed: what a channel was given to publish and has not confirmed, by delivery tag. Pure."""
 
-from typing import Any, NamedTuple
+from operator import itemgetter
+from typing import Any, TypeAlias
 
 from ackflow.streams.amqp.outgoing import Outgoing
 from ackflow.streams.amqp.tapping import BadFrame
 from ackflow.streams.core import Message
 
+_id = itemgetter(2)
 
-class Sent(NamedTuple):
-    """A message that was sent; `message_id`: by which it is known when it comes back."""
-
-    message: Message[Any]
-    outgoing: Outgoing
-    message_id: bytes
+Sent: TypeAlias = tuple[Message[Any], Outgoing, bytes]
+"""A message that was sent, and the message_id by which it is known when it comes back."""
 
 
 class Unconfirmed:
@@ -33,8 +31,8 @@ class Unconfirmed:
         """Add what is sent next."""
         self.last += 1
         self._open[self.last] = sent
-        if sent.message_id:
-            self.ids.add(sent.message_id)
+        if sent[2]:
+            self.ids.add(sent[2])
 
     def confirm(self, tag: int, *, multiple: bool) -> list[Sent]:
         """Take off the message with a tag, or all up to it; 0 is the last. One goes but once."""
@@ -45,7 +43,7 @@ class Unconfirmed:
             tags = range(self._lowest, (tag or self.last) + 1)
             self._lowest = max(self._lowest, tags.stop)
         sent = [self._open.pop(each) for each in tags if each in self._open]
-        self.ids.difference_update(each.message_id for each in sent)
+        self.ids.difference_update(map(_id, sent))
         return sent
 
     def rest(self) -> list[Sent]:

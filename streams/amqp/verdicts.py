@@ -96,7 +96,7 @@ class Verdicts(Tapping):
             self._taken += confirmed
             return
         for sent in confirmed:
-            said = self._returned.pop(sent.message_id, None)
+            said = self._returned.pop(sent[2], None)
             if said is None:
                 self._taken.append(sent)
             else:
@@ -104,7 +104,7 @@ class Verdicts(Tapping):
 
     def _nack(self, confirmed: list[Sent]) -> None:
         for sent in confirmed:
-            said = self._returned.pop(sent.message_id, "")
+            said = self._returned.pop(sent[2], "")
             self._refused.append(Refused(sent, said))
 
     def _take_content(self, method: bytes, header: bytes, body: bytes) -> None:

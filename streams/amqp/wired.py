@@ -56,7 +56,7 @@ class WiredOutlet(Outlet):
         self._parts += self._encoder.encode(outgoing, own)
         self._unsent += len(outgoing.body)
         known = own or (given.encode() if given else b"")
-        self._unconfirmed.add(Sent(message, outgoing, known))
+        self._unconfirmed.add((message, outgoing, known))
         self._put(message, outgoing, self._batch)
         self._batch.left += 1
 
@@ -79,11 +79,10 @@ class WiredOutlet(Outlet):
         """Settle what the broker has decided on. An exception here would be the connection's end."""
         self.proven, self.stalled = True, None
         try:
-            Message.accept_all([sent.message for sent in taken if not sent.message.settled])
-            for sent, said in not_taken:
-                outgoing = sent.outgoing
-                if not sent.message.settled:
-                    sent.message.fail(returned(outgoing, said) if said else refused(outgoing))
+            Message.accept_all([message for message, _, _ in taken if not message.settled])
+            for (message, outgoing, _), said in not_taken:
+                if not message.settled:
+                    message.fail(returned(outgoing, said) if said else refused(outgoing))
         except Exception as error:
             logger.exception("published messages could not be settled")
             self._lose(describe(error))
@@ -106,7 +105,7 @@ class WiredOutlet(Outlet):
 
     def _abandon(self) -> None:
         rest = self._unconfirmed.rest()
-        self.victims.update(sent.message for sent in rest)
+        self.victims.update(message for message, _, _ in rest)
         self._take_off(rest)
         if self._draining is not None:
             self._draining.cancel()

@@ -54,18 +54,18 @@ class Message(Generic[A]):
         Taking them apart hands the chunk's settlement over to them.
         """
         if self._members is None:
-            self._members = self._apart()
+            if not isinstance(self.value, (list, tuple)):
+                return [self]  # not kept: a cycle, for each message, until memory is tidied up
+            self._members = self._apart(self.value)
         return self._members
 
-    def _apart(self) -> "Sequence[Message[Any]]":
-        if not isinstance(self.value, list | tuple):
-            return [self]
+    def _apart(self, values: Sequence[Any]) -> "Sequence[Message[Any]]":
         account, _ = self._token
         self.settled = True
-        if self._places and isinstance(account, Joined) and len(account.tokens) == len(self.value):
-            pairs = zip(self.value, account.tokens, strict=True)
+        if self._places and isinstance(account, Joined) and len(account.tokens) == len(values):
+            pairs = zip(values, account.tokens, strict=True)
             return [self._child(value, token, self._places - 1) for value, token in pairs]
-        return self.split(self.value)
+        return self.split(values)
 
     def with_value(self, value: B) -> "Message[B]":
         """Hand this message on with another value."""

@@ -220,11 +220,11 @@ def _verdicts(blocks: Sequence[bytes], count: int) -> tuple[list[str], bytes, st
     wire.tap(1, reader, FRAME_MAX)
     for number in range(count):
         # Which message it is of is all that matters here, not what it is.
-        unconfirmed.add(Sent(number, Outgoing(b"", "", "", None), b"%d" % number))  # type: ignore[arg-type]
+        unconfirmed.add((number, Outgoing(b"", "", "", None), b"%d" % number))  # type: ignore[arg-type]
     rest = b"".join(wire.feed(block) for block in blocks)
-    names = [str(sent.message) for sent in (*taken, *(sent for sent, _ in refused))]
+    names = [str(name) for name, _, _ in (*taken, *(sent for sent, _ in refused))]
     assert len(names) == len(set(names)) == count - len(unconfirmed)
-    told = sorted([*(str(sent.message) for sent in taken), *(repr(each[1]) for each in refused)])
+    told = sorted([*(str(name) for name, _, _ in taken), *(repr(each[1]) for each in refused)])
     # What was passed on before an error depends on the reads.
     return told, b"" if wire.error else rest, wire.error
 

@@ -406,6 +406,22 @@ async def test_what_can_not_be_encoded_fails_alone(way: str) -> None:
     assert "x" * 50 in str(bad.error) or "too long" in str(bad.error)
 
 
+async def test_two_messages_with_the_same_id_are_not_under_way_at_once(way: str) -> None:
+    """What comes back is known by its id alone."""
+    bench = Bench(way, window=10)
+    bench.encode = lambda value: Outgoing(value, "", "key", properties({"message_id": "twin"}))
+    messages = [FakeMessage(b"0"), FakeMessage(b"1")]
+    publishing = bench.start(*messages)
+    await turns()
+    [channel] = bench.channels
+    assert list(channel.sent) == [b"0"]
+    channel.confirm(b"0")
+    await turns()
+    assert list(channel.sent) == [b"0", b"1"]
+    channel.confirm(b"1")
+    await asyncio.wait_for(publishing, 1)
+
+
 # -- on the wire ------------------------------------------------------------------------------------
 
 
@@ -546,3 +562,14 @@ async def test_a_source_that_fails_to_take_a_confirm_costs_the_channel_and_no_mo
     bench.channels[0].confirm(b"0")
     with pytest.raises(Unavailable, match="a bug"):
         await asyncio.wait_for(publishing, 1)
+
+
+async def test_what_was_put_together_when_the_channel_ended_is_not_written() -> None:
+    bench = Bench("wire", window=10)
+    outlet = await bench._open()
+    message = FakeMessage(b"0")
+    outlet.add(message, encode(b"0"))
+    bench.channels[0].feed(Channel.CloseOk())
+    outlet.flush()
+    assert bench.channels[0].writes == []
+    assert outlet.victims == {message}

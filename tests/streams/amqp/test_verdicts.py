@@ -40,14 +40,14 @@ class Ends:
     def publish(self, *, known: bool = True) -> None:
         name: Any = str(self.unconfirmed.last + 1)
         outgoing = Outgoing(b"", "", "words", properties({}))
-        self.unconfirmed.add(Sent(name, outgoing, name.encode() if known else b""))
+        self.unconfirmed.add((name, outgoing, name.encode() if known else b""))
 
     def _settle(self, taken: list[Sent], refused: list[Refused]) -> None:
         self.runs.append(len(taken) + len(refused))
-        self.taken += [str(sent.message) for sent in taken]
-        for sent, said in refused:
-            assert str(sent.message) not in self.refused
-            self.refused[str(sent.message)] = said
+        self.taken += [str(message) for message, _, _ in taken]
+        for (message, _, _), said in refused:
+            assert str(message) not in self.refused
+            self.refused[str(message)] = said
 
     def feed(self, *data: bytes) -> bytes:
         return self.wire.feed(b"".join(data))
@@ -125,7 +125,7 @@ def test_each_message_is_settled_once_as_the_broker_says_however_its_answers_are
     said = {"nacked": "", "returned": "NO_ROUTE"}
     assert ends.refused == {tag: said[fate] for tag, fate in fates.items() if fate != "taken"}
     assert len(ends.unconfirmed) == count - len(fates)
-    assert {str(sent.message) for sent in ends.unconfirmed.rest()} == {
+    assert {str(message) for message, _, _ in ends.unconfirmed.rest()} == {
         str(tag) for tag in range(1, count + 1)
     } - set(fates)
 
