@@ -120,11 +120,15 @@ def publish(
     broker is away or blocks publishers nothing fails: the pipeline halts, and what is unconfirmed is
     sent again, so that a message may arrive twice.
 
+    A mandatory message without a `message_id` gets one, by which it is known when it comes back.
+
     `exchange`: must exist; "" is the default one, where `routing_key` is the name of a queue.
     `routing_key`, `headers`: a constant or a function of the value. `persistent`: have the broker keep
     messages on disk. `window`: messages unconfirmed at once, 1 to 65,535. `properties`: under their
     AMQP names, as {"content_type": "application/json"}; `expiration` in seconds. The settings of the
     connection are those of `streams.amqp.queue`.
+
+    Environment: ACKFLOW_AMQP=plain has aiormq encode the messages, far slower.
 
     Raises ValueError or TypeError for settings that can't be meant; PublishRefused when it runs, where
     the broker refuses the password, the vhost or the exchange.
