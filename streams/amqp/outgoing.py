@@ -23,6 +23,8 @@ OURS = "x-ackflow-"
 DROPPED = "x-ackflow-dropped-headers"
 MOST_NAMED = 20
 """Dropped headers that are named."""
+AROUND = 64
+"""Bytes of the frames around a body and properties, with short names."""
 LONGEST_EXPIRATION = 4_294_967.295
 """Seconds: RabbitMQ refuses an expiration of more than 32 bits of milliseconds."""
 
@@ -35,6 +37,11 @@ class Outgoing(NamedTuple):
     routing_key: str
     properties: "Properties"
     mandatory: bool = True
+
+    @property
+    def size(self) -> int:
+        """Bytes that it has on its way, about."""
+        return len(self.body) + len(self.properties.encoded) + AROUND
 
 
 def content(value: object) -> bytes:

@@ -43,7 +43,7 @@ class Outlet(ABC):
         self.pending: dict[Message[Any], asyncio.Future[Any]] = {}
         """What is under way, and what is done when that is no longer so."""
         self.bytes = 0
-        """Bytes of the bodies that are under way."""
+        """Bytes that are under way, about."""
         self.link = link
         self._channel = channel
         self._most_properties = (link.frame_max or LARGEST_FRAME) - FRAME - LONGEST_ID
@@ -92,7 +92,7 @@ class Outlet(ABC):
     def _put(self, message: Message[Any], outgoing: Outgoing, done: "asyncio.Future[Any]") -> None:
         """Put a message on the list."""
         self.pending[message] = done
-        self.bytes += len(outgoing.body)
+        self.bytes += outgoing.size
         if outgoing.properties.message_id:
             self._ids.add(outgoing.properties.message_id)
 
@@ -100,7 +100,7 @@ class Outlet(ABC):
         """Take messages off the list."""
         for message, outgoing in sent:
             del self.pending[message]
-            self.bytes -= len(outgoing.body)
+            self.bytes -= outgoing.size
             if outgoing.properties.message_id:
                 self._ids.discard(outgoing.properties.message_id)
         if self._room is not None and not self._room.done():

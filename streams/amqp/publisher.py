@@ -21,7 +21,7 @@ CONFIRM_WITHIN = 30.0
 """Seconds without any confirm after which the broker counts as away, and after as many more it is sent
 everything again, over another channel."""
 MOST_BYTES = 16 * 2**20
-"""Bytes of bodies after which nothing more is sent before some of them are confirmed."""
+"""Bytes after which nothing more is sent before some of them are confirmed."""
 MOST_UNSENT = 65_536
 """Bytes that are put together before they are written and the loop turns."""
 

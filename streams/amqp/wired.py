@@ -54,7 +54,7 @@ class WiredOutlet(Outlet):
         if outgoing.mandatory and not given:
             own = b"%s%016x" % (self._id, self._unconfirmed.last + 1)
         self._parts += self._encoder.encode(outgoing, own)
-        self._unsent += len(outgoing.body)
+        self._unsent += outgoing.size
         known = own or (given.encode() if given else b"")
         self._unconfirmed.add((message, outgoing, known))
         self._put(message, outgoing, self._batch)

@@ -356,9 +356,9 @@ async def test_after_a_refusal_the_suspects_go_one_by_one(way: str) -> None:
 async def test_no_more_bytes_are_under_way_than_fit_into_memory(
     way: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(publisher, "MOST_BYTES", 10)
+    monkeypatch.setattr(publisher, "MOST_BYTES", encode(b"x" * 10).size)
     bench = Bench(way, window=100)
-    bodies = [b"1" * 9, b"2" * 30, b"3", b"4" * 11, b"5"]
+    bodies = [b"1" * 9, b"2" * 90, b"3", b"4" * 11, b"5"]
     publishing = bench.start(*map(FakeMessage, bodies))
     await turns()
     [channel] = bench.channels
@@ -443,7 +443,7 @@ async def test_a_run_is_one_write_and_what_one_read_confirms_is_settled_together
 async def test_a_long_run_is_written_in_parts_and_the_loop_turns_between_them(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(publisher, "MOST_UNSENT", 20)
+    monkeypatch.setattr(publisher, "MOST_UNSENT", 2 * encode(b"x" * 10).size)
     bench = Bench("wire", window=100)
     publishing = bench.start(*(FakeMessage(b"%010d" % number) for number in range(5)))
     await asyncio.sleep(0)
