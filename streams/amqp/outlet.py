@@ -44,6 +44,8 @@ class Outlet(ABC):
         """What is under way, and what is done when that is no longer so."""
         self.bytes = 0
         """Bytes that are under way, about."""
+        self.unsent = 0
+        """Bytes that were added and not sent."""
         self.link = link
         self._channel = channel
         self._most_properties = (link.frame_max or LARGEST_FRAME) - FRAME - LONGEST_ID
@@ -63,11 +65,6 @@ class Outlet(ABC):
     @abstractmethod
     def flush(self) -> "asyncio.Future[Any] | None":
         """Send what was added; return what is done when more may be sent, None where that is now."""
-
-    @property
-    @abstractmethod
-    def unsent(self) -> int:
-        """Bytes that were added and not sent."""
 
     def excess(self, outgoing: Outgoing) -> int:
         """Return by how many bytes its headers exceed a frame; they can't be split, as bodies are."""

@@ -12,8 +12,6 @@ from ackflow.streams.core import Message
 class PlainOutlet(Outlet):
     """Publishes through aiormq, whose tasks say what became of each message."""
 
-    unsent = 0
-
     def add(self, message: Message[Any], outgoing: Outgoing) -> None:
         body, exchange, routing_key, properties, mandatory = outgoing
         call = self._channel.basic_publish(

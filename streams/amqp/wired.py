@@ -37,7 +37,6 @@ class WiredOutlet(Outlet):
         self._encoder = Encoder(channel.number, link.frame_max)
         self._unconfirmed = Unconfirmed()
         self._parts: list[bytes] = []
-        self._unsent = 0
         self._batch = Batch()
         self._id = secrets.token_hex(8).encode()
         self._draining: asyncio.Task[None] | None = None
@@ -45,16 +44,12 @@ class WiredOutlet(Outlet):
 
     # -- sending ----------------------------------------------------------------------------------
 
-    @property
-    def unsent(self) -> int:
-        return self._unsent
-
     def add(self, message: Message[Any], outgoing: Outgoing) -> None:
         given, own = outgoing.properties.message_id, b""
         if outgoing.mandatory and not given:
             own = b"%s%016x" % (self._id, self._unconfirmed.last + 1)
         self._parts += self._encoder.encode(outgoing, own)
-        self._unsent += outgoing.size
+        self.unsent += outgoing.size
         known = own or (given.encode() if given else b"")
         self._unconfirmed.add((message, outgoing, known))
         self._put(message, outgoing, self._batch)
@@ -64,7 +59,7 @@ class WiredOutlet(Outlet):
         if self._parts and not self.lost.done():
             self.link.write(b"".join(self._parts))
         self._parts.clear()
-        self._unsent = 0
+        self.unsent = 0
         self._batch = Batch()
         if self.link.writable:
             return None
