@@ -19,8 +19,8 @@ settings.load_profile("untimed")
 
 
 @pytest.fixture(params=choice.CHOICES)
-def consumer(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Each of the ways in which messages of RabbitMQ come in; both have to keep every promise."""
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Each of the ways in which messages of RabbitMQ come and go; both have to keep every promise."""
     monkeypatch.setenv(choice.VARIABLE, request.param)
-    way: str = request.param
-    return way
+    chosen: str = request.param
+    return chosen

@@ -2,12 +2,15 @@
 
 import ssl
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ackflow.streams.amqp.outgoing import Outgoing, content, of_delivery, properties
 from ackflow.streams.amqp.publishing import Publishing
 from ackflow.streams.amqp.server import DEFAULT_URL, File, Server
 from ackflow.streams.core import Delivery
+
+if TYPE_CHECKING:
+    from ackflow.streams.amqp.encoding import Properties
 
 Text = str | Callable[[Any], str]
 Table = Mapping[str, Any]
@@ -60,20 +63,27 @@ class Publish(Publishing[Any]):
                 "amqp.publish(routing_key): routing_key is a text or a function of the value, "
                 f"got {self._routing_key!r}"
             )
-        properties(self._properties, None if callable(self._headers) else self._headers)
+        self._constant = self._encoded({}, None if callable(self._headers) else self._headers)
 
     def encode(self, value: Any) -> Outgoing:
         """Return what is to be published for a value."""
         key = self._routing_key
         routing_key = key if isinstance(key, str) else _short(key(value))
+        return Outgoing(
+            content(value), self.exchange, routing_key, self._properties_of(value), self._mandatory
+        )
+
+    def _properties_of(self, value: Any) -> "Properties":
         headers = self._headers(value) if callable(self._headers) else self._headers
-        kept: dict[str, Any] = {"delivery_mode": PERSISTENT if self._persistent else TRANSIENT}
         if isinstance(value, Delivery):
             its, own = of_delivery(value, self.server.addresses[0].user)
-            kept |= its
-            headers = {**own, **(headers or {})}
-        encoded = properties({**kept, **self._properties}, headers)
-        return Outgoing(content(value), self.exchange, routing_key, encoded, self._mandatory)
+            return self._encoded(its, {**own, **(headers or {})})
+        return self._encoded({}, headers) if callable(self._headers) else self._constant
+
+    def _encoded(self, its: Table, headers: Table | None) -> "Properties":
+        """Encode the properties of a message, `its` own among them."""
+        mode = {"delivery_mode": PERSISTENT if self._persistent else TRANSIENT}
+        return properties({**mode, **its, **self._properties}, headers)
 
     def __repr__(self) -> str:
         return f"amqp.publish({str(self.server)!r}, exchange={self.exchange!r})"
@@ -110,11 +120,15 @@ def publish(
     broker is away or blocks publishers nothing fails: the pipeline halts, and what is unconfirmed is
     sent again, so that a message may arrive twice.
 
+    A mandatory message without a `message_id` gets one, by which it is known when it comes back.
+
     `exchange`: must exist; "" is the default one, where `routing_key` is the name of a queue.
     `routing_key`, `headers`: a constant or a function of the value. `persistent`: have the broker keep
     messages on disk. `window`: messages unconfirmed at once, 1 to 65,535. `properties`: under their
     AMQP names, as {"content_type": "application/json"}; `expiration` in seconds. The settings of the
     connection are those of `streams.amqp.queue`.
+
+    Environment: ACKFLOW_AMQP=plain has aiormq encode the messages, far slower.
 
     Raises ValueError or TypeError for settings that can't be meant; PublishRefused when it runs, where
     the broker refuses the password, the vhost or the exchange.

@@ -12,7 +12,7 @@ from ackflow.sinks.elasticsearch.encoding import Document
 from ackflow.sinks.elasticsearch.running import Running
 from ackflow.sinks.elasticsearch.statistics import BulkStatistics
 from ackflow.sinks.elasticsearch.writing import Write
-from ackflow.streams.core import Members, Message, Sink, Summary, Unavailable
+from ackflow.streams.core import Members, Message, Sink, Summary, Unavailable, apart
 
 
 class BulkSink(Sink[Sequence[Document], Summary]):
@@ -77,7 +77,7 @@ class BulkSink(Sink[Sequence[Document], Summary]):
             raise RuntimeError(f"{self!r}: write_messages() needs open() first")
         members = messages[0].members
         if len(messages) > 1:
-            members = Members.of([member for message in messages for member in message.members])
+            members = Members.of(apart(messages))
         encoded = running.encoder.encode(members.values)
         for at, error in encoded.refused.items():
             if not members.is_settled(at):

@@ -1,9 +1,10 @@
-"""Choice: which of two ways deliveries take into this library.
+"""Choice: which of two ways messages, and the confirms of those that are published, come and go.
 
-"wire", the default: they are taken off the bytes that the broker sends, by `Wire`. "plain": aiormq's own
-consumer hands them out. Both do the same, the first at a fraction of the time. An environment variable
-chooses, for the choice belongs to an installation and not to a pipeline: whoever suspects the wire of
-something, or runs on a loop or an aiormq that it does not suit, can do without it unasked.
+"wire", the default: deliveries and confirms are taken off the bytes that the broker sends, by `Wire`,
+and what is published is written as bytes. "plain": all of it goes through aiormq's consumer and its
+basic_publish. Both do the same, the first at a fraction of the time. An environment variable chooses,
+for the choice belongs to an installation and not to a pipeline: whoever suspects the wire of something,
+or runs on a loop or an aiormq that it does not suit, can do without it unasked.
 """
 
 import asyncio
@@ -11,11 +12,14 @@ import functools
 import inspect
 import logging
 import os
-from typing import Any
+from typing import TYPE_CHECKING
 
 from ackflow.streams.amqp.wire import Wire
 
-VARIABLE = "ACKFLOW_AMQP_CONSUMER"
+if TYPE_CHECKING:
+    from ackflow.streams.amqp.transport import Transport
+
+VARIABLE = "ACKFLOW_AMQP"
 CHOICES = ("wire", "plain")
 
 logger = logging.getLogger("ackflow.amqp")
@@ -29,20 +33,13 @@ def chosen() -> str:
     return choice
 
 
-def wire() -> Wire | None:
-    """Return a wire for a new connection; None where the plain consumer is to do."""
+def transport() -> "Transport | None":
+    """Return what a new connection is made with; None where aiormq is to do it."""
     if chosen() == "plain" or not _can_be_had():
         return None
-    return Wire(asyncio.get_running_loop().time)
-
-
-def transport(wire: Wire | None) -> dict[str, Any]:
-    """Return the settings by which aiormq connects through a wire."""
-    if wire is None:
-        return {}
     from ackflow.streams.amqp.transport import Transport
 
-    return {"transport_factory": Transport(wire)}
+    return Transport(Wire(asyncio.get_running_loop().time))
 
 
 @functools.cache
@@ -54,7 +51,7 @@ def _can_be_had() -> bool:
     if "transport_factory" in parameters and hasattr(connection, "TransportFactory"):
         return True
     logger.warning(
-        "this aiormq takes no transport_factory: messages are consumed in the plain way, which takes "
+        "this aiormq takes no transport_factory: messages come and go in the plain way, which takes "
         "several times the time; aiormq 7.2 does, and %s=plain silences this",
         VARIABLE,
     )

@@ -5,9 +5,7 @@ included: https://www.rabbitmq.com/docs/alarms
 """
 
 import asyncio
-import logging
 from asyncio import AbstractEventLoop
-from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
@@ -15,97 +13,14 @@ from weakref import WeakKeyDictionary
 
 from ackflow.streams.amqp import choice, refusals
 from ackflow.streams.amqp.address import Address
-from ackflow.streams.amqp.raw import Raw
+from ackflow.streams.amqp.link import ANSWER_WITHIN, Link
 from ackflow.streams.amqp.server import Server
-from ackflow.streams.amqp.tap import Tap
-from ackflow.streams.amqp.wire import Wire
 from ackflow.streams.core import SourceError
 
 if TYPE_CHECKING:
-    from aiormq.channel import Channel
     from aiormq.connection import Connection
 
 Purpose = Literal["consuming", "publishing"]
-
-ANSWER_WITHIN = 10.0
-"""Seconds in which a broker answers a call, or counts as gone."""
-CLOSE_WITHIN = 5.0
-"""Seconds that an orderly close may take."""
-FRAME_BUFFER = 256
-"""Frames that aiormq reads ahead per channel: its default of 10 ends a run after 3 deliveries."""
-
-logger = logging.getLogger("ackflow.amqp")
-
-
-class Link:
-    """A connection while it lives, and how many use it."""
-
-    def __init__(
-        self,
-        connection: "Connection",
-        address: Address,
-        shared: "_Shared",
-        wire: Wire | None = None,
-    ) -> None:
-        self.connection = connection
-        self.address = address
-        self._wire = wire
-        self.users = 0
-        self._shared = shared
-        self._number = 0
-        self._closing: asyncio.Task[None] | None = None
-
-    @property
-    def open(self) -> bool:
-        """Whether it can be used."""
-        return self._closing is None and not self.connection.is_closed
-
-    async def channel(self, *, confirms: bool = False) -> "Channel":
-        """Open a channel under a number that was not used lately.
-
-        A number that is used again while aiormq still has the old channel's CloseOk to send costs the
-        whole connection (504).
-        """
-        limit = self.connection.connection_tune.channel_max or 65_535
-        for _ in range(limit):
-            self._number = self._number % limit + 1
-            if self._number not in self.connection.channels:
-                break
-        else:
-            raise refusals.Refused(f"{self.address}: all {limit:,} channels are in use")
-        with refusals.answers(f"{self.address}: opening a channel"):
-            async with asyncio.timeout(ANSWER_WITHIN):
-                channel: Any = await self.connection.channel(
-                    self._number, publisher_confirms=confirms, frame_buffer_size=FRAME_BUFFER
-                )
-        opened: Channel = channel
-        return opened
-
-    def tap(
-        self, channel: "Channel", deliver: Callable[[Sequence[Raw]], None], kept_bytes: int
-    ) -> None:
-        """Have the deliveries of a channel taken off the wire; without one they go to aiormq."""
-        if self._wire is not None:
-            frame_max = self.connection.connection_tune.frame_max or 0
-            self._wire.tap(channel.number, Tap(deliver, kept_bytes), frame_max)
-
-    async def blocked(self) -> bool:
-        """Say whether the broker blocks those who publish; if not, `ready` returns at once."""
-        try:
-            async with asyncio.timeout(0):
-                await self.connection.ready()
-        except TimeoutError:
-            return True
-        return False
-
-    async def leave(self) -> None:
-        """Use it no more; the last one to leave closes it."""
-        self.users -= 1
-        self._shared.release()
-        if self.users <= 0 and self._closing is None:
-            self._closing = asyncio.create_task(close(self.connection))
-        if self._closing is not None:
-            await asyncio.shield(self._closing)
 
 
 class _Shared:
@@ -168,20 +83,20 @@ class _Shared:
         from ackflow.streams.amqp.frames import Connection
 
         server = self._server
-        wire = choice.wire() if self._purpose == "consuming" else None
+        transport = choice.transport()
         try:
             context = await asyncio.to_thread(server.context_for, address)
             connection = Connection(
                 _url(address, server.heartbeat_for(address)),
                 context=context,
                 client_properties={"connection_name": server.name_for(address, self._purpose)},
-                **choice.transport(wire),
+                **({"transport_factory": transport} if transport is not None else {}),
             )
             connection.vhost = address.vhost
             await _connected(connection, within)
         except Exception as error:
             raise refusals.connecting(error, address) from error
-        return Link(connection, address, self, wire)
+        return Link(connection, address, self.release, transport)
 
 
 async def _connected(connection: "Connection", within: float) -> None:
@@ -223,18 +138,3 @@ async def join(server: Server, purpose: Purpose, *, within: float = ANSWER_WITHI
     if (server, purpose) not in shared:
         shared[server, purpose] = _Shared(server, purpose)
     return await shared[server, purpose].join(within)
-
-
-async def close(resource: "Connection | Channel") -> None:
-    """Close a connection or channel in an orderly way, without ever waiting for long."""
-    await shortly(resource.close())
-
-
-async def shortly(call: Awaitable[Any]) -> None:
-    """Wait for the end of something that is over, however it ends, but not for long."""
-    task = asyncio.ensure_future(call)
-    await asyncio.wait([task], timeout=CLOSE_WITHIN)
-    if not task.done():
-        task.cancel()
-    elif not task.cancelled() and (error := task.exception()) is not None:
-        logger.debug("closing: %r", error)

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from ackflow.streams.amqp import connections, refusals, topology
 from ackflow.streams.amqp.absence import Absences
-from ackflow.streams.amqp.connections import ANSWER_WITHIN, Link
 from ackflow.streams.amqp.inspection import Inspection
 from ackflow.streams.amqp.line import Line
+from ackflow.streams.amqp.link import ANSWER_WITHIN, Link
 from ackflow.streams.amqp.raw import Raw, delivery
 from ackflow.streams.amqp.refusals import Refused
 from ackflow.streams.amqp.settings import Settings

@@ -7,10 +7,11 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from ackflow.streams.amqp import refusals
-from ackflow.streams.amqp.connections import ANSWER_WITHIN, Link, shortly
 from ackflow.streams.amqp.gathering import Gathering
+from ackflow.streams.amqp.link import ANSWER_WITHIN, Link, shortly
 from ackflow.streams.amqp.pace import Pace
 from ackflow.streams.amqp.raw import Raw
+from ackflow.streams.amqp.tap import Tap
 from ackflow.streams.core import Frame, Verb, describe
 
 if TYPE_CHECKING:
@@ -56,7 +57,8 @@ class Line:
         self.goes_on: Callable[[str], bool] = lambda queue: False
         """Asked when the broker ends one queue's consumer: whether to go on without it."""
         self._gathering = Gathering(self._take, kept_bytes)
-        link.tap(channel, self._take, kept_bytes)
+        if link.wired:
+            link.tap(channel, Tap(self._take, kept_bytes))
         channel.closing.add_done_callback(self._ended)
         channel.on_consumer_cancel_callbacks.add(self._on_cancel)
 

@@ -23,6 +23,8 @@ OURS = "x-ackflow-"
 DROPPED = "x-ackflow-dropped-headers"
 MOST_NAMED = 20
 """Dropped headers that are named."""
+AROUND = 64
+"""Bytes of the frames around a body and properties, with short names."""
 LONGEST_EXPIRATION = 4_294_967.295
 """Seconds: RabbitMQ refuses an expiration of more than 32 bits of milliseconds."""
 
@@ -35,6 +37,11 @@ class Outgoing(NamedTuple):
     routing_key: str
     properties: "Properties"
     mandatory: bool = True
+
+    @property
+    def size(self) -> int:
+        """Bytes that it has on its way, about."""
+        return len(self.body) + len(self.properties.encoded) + AROUND
 
 
 def content(value: object) -> bytes:
@@ -72,19 +79,12 @@ def properties(given: Mapping[str, Any], headers: Mapping[str, Any] | None = Non
         named["timestamp"] = datetime.fromtimestamp(named["timestamp"]).astimezone()
     if headers:
         named["headers"] = table.encode(headers)
-    encoded = Properties(**named)
-    if named.keys() - {"delivery_mode"}:
-        _check(encoded)
-    return encoded
-
-
-def _check(encoded: "Properties") -> None:
-    """Raise for what can't be sent, now that it is known whose it is."""
+    found = Properties(**named)
     try:
-        data = encoded.marshal()
+        found.encoded  # noqa: B018 — what can't be sent raises now that it is known whose it is
     except (TypeError, ValueError, struct.error) as error:
         raise ValueError(f"amqp.publish: properties can't be sent: {error}") from error
-    encoded.size = len(data)
+    return found
 
 
 def of_delivery(delivery: Delivery, user: str) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -1,10 +1,13 @@
-"""Outlet: one aiormq channel with publisher confirms, from its first message to its end."""
+"""Outlet: one channel with publisher confirms, from its first message to its end."""
 
 import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from ackflow.streams.amqp.connections import Link, close
+from ackflow.streams.amqp.link import Link, close
 from ackflow.streams.amqp.outgoing import Outgoing
+from ackflow.streams.amqp.wire import LARGEST_FRAME
 from ackflow.streams.core import AckflowError, Message, describe
 
 if TYPE_CHECKING:
@@ -12,13 +15,15 @@ if TYPE_CHECKING:
 
 FRAME = 22
 """Bytes around the properties in their frame: AMQP 0-9-1, section 4.2.6.1."""
+LONGEST_ID = 33
+"""Bytes of a message_id that is given to what has none."""
 
 
 class PublishRefused(AckflowError):
     """The broker refuses a message: no queue takes it, or a full one, or the exchange is missing."""
 
 
-class Outlet:
+class Outlet(ABC):
     """Publishes messages and settles each by the broker's own verdict on it.
 
     What was neither confirmed nor refused when the channel ends is in `victims`, unsettled.
@@ -35,42 +40,43 @@ class Outlet:
         self.proven = False
         """Whether the broker has said of any message what became of it."""
         self.victims: set[Message[Any]] = set()
-        self.pending: dict[Message[Any], asyncio.Task[Any]] = {}
+        self.pending: dict[Message[Any], asyncio.Future[Any]] = {}
+        """What is under way, and what is done when that is no longer so."""
+        self.bytes = 0
+        """Bytes that are under way, about."""
+        self.unsent = 0
+        """Bytes that were added and not sent."""
         self.link = link
         self._channel = channel
-        self._ids: dict[str, asyncio.Task[Any]] = {}
+        self._most_properties = (link.frame_max or LARGEST_FRAME) - FRAME - LONGEST_ID
+        self._ids: set[str] = set()
         self._room: asyncio.Future[None] | None = None
         channel.closing.add_done_callback(self._ended)
 
+    # -- sending ----------------------------------------------------------------------------------
+
+    @abstractmethod
+    def add(self, message: Message[Any], outgoing: Outgoing) -> None:
+        """Send a message, at the latest by `flush`; it is settled by the broker's verdict.
+
+        Raises ValueError for one that can't be sent.
+        """
+
+    @abstractmethod
+    def flush(self) -> "asyncio.Future[Any] | None":
+        """Send what was added; return what is done when more may be sent, None where that is now."""
+
     def excess(self, outgoing: Outgoing) -> int:
         """Return by how many bytes its headers exceed a frame; they can't be split, as bodies are."""
-        tune = self.link.connection.connection_tune
-        return outgoing.properties.size + FRAME - (tune.frame_max or 2**32)
+        return len(outgoing.properties.encoded) - self._most_properties
 
-    def namesake(self, outgoing: Outgoing) -> "asyncio.Task[Any] | None":
-        """Return the unconfirmed message with the same message_id.
+    def has_namesake(self, outgoing: Outgoing) -> bool:
+        """Say whether a message with the same message_id is under way.
 
-        aiormq finds the message that a mandatory return is for by its id alone, so two with one id
-        must not be under way at once: the wrong one would count as delivered.
+        What the broker returns is known by its id alone, so two with one id must not be under way at
+        once: the wrong one would count as delivered.
         """
-        return self._ids.get(outgoing.properties.message_id or "")
-
-    def publish(self, message: Message[Any], outgoing: Outgoing) -> None:
-        """Send a message; it is settled when the broker has confirmed or refused it."""
-        body, exchange, routing_key, properties, mandatory = outgoing
-        call = self._channel.basic_publish(
-            body,
-            exchange=exchange,
-            routing_key=routing_key,
-            properties=properties,
-            mandatory=mandatory,
-            wait=False,
-        )
-        task = asyncio.create_task(call)
-        self.pending[message] = task
-        if properties.message_id:
-            self._ids[properties.message_id] = task
-        task.add_done_callback(lambda _: self._done(message, outgoing, task))
+        return outgoing.properties.message_id in self._ids
 
     def room(self) -> "asyncio.Future[None]":
         """Return what is done when the next message is off the list, or the channel lost."""
@@ -78,59 +84,64 @@ class Outlet:
             self._room = asyncio.get_running_loop().create_future()
         return self._room
 
-    def _done(self, message: Message[Any], outgoing: Outgoing, task: "asyncio.Task[Any]") -> None:
-        del self.pending[message]
-        if self._ids.get(outgoing.properties.message_id or "") is task:
-            del self._ids[outgoing.properties.message_id or ""]
+    # -- what became of it ------------------------------------------------------------------------
+
+    def _put(self, message: Message[Any], outgoing: Outgoing, done: "asyncio.Future[Any]") -> None:
+        """Put a message on the list."""
+        self.pending[message] = done
+        self.bytes += outgoing.size
+        if outgoing.properties.message_id:
+            self._ids.add(outgoing.properties.message_id)
+
+    def _off(self, sent: Iterable[tuple[Message[Any], Outgoing]]) -> None:
+        """Take messages off the list."""
+        for message, outgoing in sent:
+            del self.pending[message]
+            self.bytes -= outgoing.size
+            if outgoing.properties.message_id:
+                self._ids.discard(outgoing.properties.message_id)
         if self._room is not None and not self._room.done():
             self._room.set_result(None)
-        self.stalled = None
-        error = asyncio.CancelledError() if task.cancelled() else task.exception()
-        if error is None:
-            self.proven = True
-            message.accept()
-        elif isinstance(verdict := _verdict(error, outgoing), Exception):
-            self.proven = True
-            message.fail(verdict)
-        else:
-            self.victims.add(message)
+
+    # -- the end ----------------------------------------------------------------------------------
+
+    @abstractmethod
+    def _abandon(self) -> None:
+        """Make victims of what is under way."""
+
+    def _lose(self, reason: str, refusal: str = "") -> None:
+        """Let go of everything, once."""
+        if not self.lost.done():
+            self.reason, self.refusal = reason, refusal
+            self.lost.set_result(None)
+            self._abandon()
 
     def _ended(self, closing: "asyncio.Future[Any]") -> None:
-        """Let go of the publishes: aiormq's own wait for ever in a queue that nobody empties."""
         from aiormq.exceptions import ChannelClosed
 
         error = None if closing.cancelled() else closing.exception()
         text = str(error.args[-1] if error is not None and error.args else error)
-        self.reason = text if error is None else describe(error)
-        if isinstance(error, ChannelClosed) and text != "None":
-            self.refusal = text
-        for task in self.pending.values():
-            task.cancel()
-        if not self.lost.done():
-            self.lost.set_result(None)
+        refused = isinstance(error, ChannelClosed) and text != "None"
+        self._lose(text if error is None else describe(error), text if refused else "")
 
     async def close(self) -> None:
         """Close the channel; what is unconfirmed becomes a victim."""
         try:
             await close(self._channel)
-            for task in self.pending.values():
-                task.cancel()
+            self._abandon()
         finally:
             await self.link.leave()
 
 
-def _verdict(error: BaseException, outgoing: Outgoing) -> Exception | None:
-    """Return what the broker holds against this message; None where the channel was lost."""
-    from aiormq.exceptions import AMQPError, ChannelInvalidStateError, DeliveryError, PublishError
+def returned(outgoing: Outgoing, said: str) -> PublishRefused:
+    """Return the failure of a message that came back."""
+    return PublishRefused(f"{_where(outgoing)}: no queue takes it, the broker returned it ({said})")
 
-    where = f"exchange {outgoing.exchange!r}, routing key {outgoing.routing_key!r}"
-    match error:
-        case PublishError():
-            said = error.args[0] if error.args else "returned"
-            return PublishRefused(f"{where}: no queue takes it, the broker returned it ({said})")
-        case DeliveryError():
-            return PublishRefused(f"{where}: the queue refuses it (basic.nack): is it full?")
-        case AMQPError() | ChannelInvalidStateError():
-            return None
-    # aiormq rejects what waits with a bare Exception where a connection ended without an error.
-    return error if isinstance(error, Exception) and type(error) is not Exception else None
+
+def refused(outgoing: Outgoing) -> PublishRefused:
+    """Return the failure of a message that got basic.nack."""
+    return PublishRefused(f"{_where(outgoing)}: the queue refuses it (basic.nack): is it full?")
+
+
+def _where(outgoing: Outgoing) -> str:
+    return f"exchange {outgoing.exchange!r}, routing key {outgoing.routing_key!r}"

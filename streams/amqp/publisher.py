@@ -1,14 +1,16 @@
 """Publisher: publishes with confirms, many messages at a time, and outlives lost channels."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from typing import Any
 
 from ackflow.streams.amqp import connections, refusals
-from ackflow.streams.amqp.connections import ANSWER_WITHIN
+from ackflow.streams.amqp.link import ANSWER_WITHIN, CLOSE_WITHIN, close
 from ackflow.streams.amqp.outgoing import Outgoing, is_dead_letter, shortened
 from ackflow.streams.amqp.outlet import Outlet, PublishRefused
+from ackflow.streams.amqp.plain import PlainOutlet
 from ackflow.streams.amqp.server import Server
+from ackflow.streams.amqp.wired import WiredOutlet
 from ackflow.streams.core import Message, Reject, SourceError, Unavailable
 
 PATIENCE = 0.5
@@ -18,6 +20,10 @@ FIRST_WITHIN = 2.0
 CONFIRM_WITHIN = 30.0
 """Seconds without any confirm after which the broker counts as away, and after as many more it is sent
 everything again, over another channel."""
+MOST_BYTES = 16 * 2**20
+"""Bytes after which nothing more is sent before some of them are confirmed."""
+MOST_UNSENT = 65_536
+"""Bytes that are put together before they are written and the loop turns."""
 
 Encode = Callable[[Any], Outgoing]
 
@@ -58,7 +64,7 @@ class Publisher:
             channel = await link.channel()
             with refusals.answers(f"looking for exchange {exchange!r}"):
                 await channel.exchange_declare(exchange, passive=True, timeout=ANSWER_WITHIN)
-            await connections.close(channel)
+            await close(channel)
         finally:
             await link.leave()
 
@@ -95,7 +101,12 @@ class Publisher:
         try:
             if await link.blocked():
                 raise self._blocked()
-            return Outlet(link, await link.channel(confirms=True))
+            if not link.wired:
+                return PlainOutlet(link, await link.channel(confirms=True))
+            channel = await link.channel()
+            with refusals.answers("asking for publisher confirms"):
+                await channel.confirm_delivery(timeout=ANSWER_WITHIN)
+            return WiredOutlet(link, channel)
         except BaseException:
             await link.leave()
             raise
@@ -103,44 +114,65 @@ class Publisher:
     # -- sending ----------------------------------------------------------------------------------
 
     async def _send(self, outlet: Outlet, messages: Sequence[Message[Any]], encode: Encode) -> None:
-        """Send what is not under way yet, in order, as the window has room for it."""
+        """Send what is not under way yet, in order, as there is room for it."""
         async with self._sending:
             if await outlet.link.blocked():
                 raise self._blocked()
-            for message in messages:
+            for message, outgoing in self._outgoing(outlet, messages, encode):
+                alone = message in self._suspects
+                if not self._has_room(outlet, outgoing, alone):
+                    await self._room(outlet, outgoing, alone)
                 if outlet.lost.done():
                     return
-                if not (message.settled or message in outlet.pending):
-                    await self._send_one(outlet, message, encode)
+                try:
+                    outlet.add(message, outgoing)
+                except ValueError as error:
+                    message.fail(error)
+                if alone:
+                    await self._flushed(outlet)
+                    await self._confirmed(outlet, [message])
+                    self._suspects.discard(message)
+                elif outlet.unsent >= MOST_UNSENT:
+                    await self._flushed(outlet)
+                    await asyncio.sleep(0)
+            await self._flushed(outlet)
 
-    async def _send_one(self, outlet: Outlet, message: Message[Any], encode: Encode) -> None:
-        if message.stale:
-            message.requeue()  # it comes again by itself; this reaches nobody
-            return
-        try:
-            outgoing = self._fitting(outlet, message.value, encode)
-        except Exception as error:
-            message.fail(error)
-            return
-        alone = message in self._suspects
-        await self._room(outlet, outgoing, alone=alone)
-        if outlet.lost.done():
-            return
-        outlet.publish(message, outgoing)
-        if alone:
-            await self._confirmed(outlet, [message])
-            self._suspects.discard(message)
-
-    async def _room(self, outlet: Outlet, outgoing: Outgoing, *, alone: bool) -> None:
-        """Wait until a message may be sent, or the channel is lost."""
-        while not outlet.lost.done():
-            window = 1 if alone or not outlet.proven else self._window
-            if (namesake := outlet.namesake(outgoing)) is not None:
-                await self._patiently(outlet, [namesake])
-            elif len(outlet.pending) >= window:
-                await self._patiently(outlet, [outlet.room()])
+    def _outgoing(
+        self, outlet: Outlet, messages: Sequence[Message[Any]], encode: Encode
+    ) -> Iterator[tuple[Message[Any], Outgoing]]:
+        """Yield what is to be sent, encoded."""
+        for message in messages:
+            if message.settled or message in outlet.pending:
+                continue
+            if message.stale:
+                message.requeue()  # it comes again by itself; this reaches nobody
+                continue
+            try:
+                outgoing = self._fitting(outlet, message.value, encode)
+            except Exception as error:
+                message.fail(error)
             else:
-                return
+                yield message, outgoing
+
+    def _has_room(self, outlet: Outlet, outgoing: Outgoing, alone: bool) -> bool:
+        """Say whether a message may be under way with those that are."""
+        window = 1 if alone or not outlet.proven else self._window
+        return (
+            len(outlet.pending) < window
+            and outlet.bytes < MOST_BYTES
+            and not outlet.has_namesake(outgoing)
+        )
+
+    async def _room(self, outlet: Outlet, outgoing: Outgoing, alone: bool) -> None:
+        """Wait until a message may be sent, or the channel is lost."""
+        await self._flushed(outlet)
+        while not (self._has_room(outlet, outgoing, alone) or outlet.lost.done()):
+            await self._patiently(outlet, [outlet.room()])
+
+    async def _flushed(self, outlet: Outlet) -> None:
+        """Send what was added, and wait until the broker has read most of it."""
+        if (taking := outlet.flush()) is not None:
+            await self._patiently(outlet, [taking])
 
     def _fitting(self, outlet: Outlet, value: Any, encode: Encode) -> Outgoing:
         outgoing = encode(value)
@@ -150,17 +182,18 @@ class Publisher:
             excess = outlet.excess(outgoing)
         if excess <= 0:
             return outgoing
-        size = outgoing.properties.size
+        size = len(outgoing.properties.encoded)
         raise Reject(f"{size:,} bytes of headers don't fit into a frame, and can't be split")
 
     async def _confirmed(self, outlet: Outlet, messages: Sequence[Message[Any]]) -> None:
-        tasks = [outlet.pending[message] for message in messages if message in outlet.pending]
-        if tasks:
-            await self._patiently(outlet, tasks)
+        pending = outlet.pending
+        futures = {pending[message] for message in messages if message in pending}
+        if futures:
+            await self._patiently(outlet, futures)
         if outlet.proven:
             self._first_within = FIRST_WITHIN
 
-    async def _patiently(self, outlet: Outlet, futures: Sequence[Awaitable[Any]]) -> None:
+    async def _patiently(self, outlet: Outlet, futures: Collection[Awaitable[Any]]) -> None:
         """Wait for all futures or the end of the channel; raise Unavailable where it stalls."""
         loop = asyncio.get_running_loop()
         began = loop.time()
@@ -199,7 +232,7 @@ class Publisher:
 
     async def _bury(self, outlet: Outlet) -> None:
         """Make of a lost channel what it means for the messages that were under way."""
-        await asyncio.wait([outlet.lost], timeout=connections.CLOSE_WITHIN)
+        await asyncio.wait([outlet.lost], timeout=CLOSE_WITHIN)
         if not outlet.lost.done():
             await self.close()
         if outlet.pending:

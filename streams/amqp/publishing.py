@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from ackflow.streams.amqp.outgoing import Outgoing
 from ackflow.streams.amqp.publisher import Publisher
 from ackflow.streams.amqp.server import Server
-from ackflow.streams.core import Message, Sink, Summary
+from ackflow.streams.core import Message, Sink, Summary, apart
 
 A = TypeVar("A")
 
@@ -41,8 +41,7 @@ class Publishing(Sink[A, Summary]):
     async def write_messages(self, messages: Sequence[Message[Any]]) -> None:
         """Publish what is not settled yet; settle each message by the broker's verdict on it."""
         assert self._publisher is not None
-        members = [member for message in messages for member in message.members]
-        await self._publisher.publish(members, self.encode)
+        await self._publisher.publish(apart(messages), self.encode)
 
     async def close(self) -> None:
         """Close the channel."""

@@ -137,7 +137,7 @@ def queue(
     are handed out one by one, as all are from half of it on. `consumer_timeout`: the broker's own
     setting, in seconds; at half of it this warns, or during an outage gives back.
 
-    Environment: ACKFLOW_AMQP_CONSUMER=plain has aiormq decode the messages, slower by far.
+    Environment: ACKFLOW_AMQP=plain has aiormq decode the messages, far slower.
 
     Raises ValueError or TypeError for settings that can't be meant, and when it runs SourceError,
     which names what is wrong: the host, the password, the vhost, TLS, the queue.

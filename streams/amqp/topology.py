@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from ackflow.streams.amqp import refusals
-from ackflow.streams.amqp.connections import Link, close
+from ackflow.streams.amqp.link import Link, close
 
 if TYPE_CHECKING:
     from aiormq.channel import Channel

@@ -17,7 +17,14 @@ class Transport(TransportFactory):
     """What aiormq opens its connection with."""
 
     def __init__(self, wire: Wire) -> None:
-        self._wire = wire
+        self.wire = wire
+        self._writer: asyncio.StreamWriter | None = None
+
+    @property
+    def writer(self) -> asyncio.StreamWriter:
+        """What aiormq writes by, once it is connected; whole frames may be written between its own."""
+        assert self._writer is not None
+        return self._writer
 
     async def create(
         self, url: URL, **settings: Any
@@ -29,12 +36,13 @@ class Transport(TransportFactory):
             settings["ssl"] = await tls.get_context()
         loop = asyncio.get_running_loop()
         reader = asyncio.StreamReader(loop=loop)
-        protocol = Protocol(reader, self._wire, loop)
+        protocol = Protocol(reader, self.wire, loop)
         try:
             transport, _ = await loop.create_connection(lambda: protocol, **settings)
         except OSError as error:
             raise AMQPConnectionError(*error.args) from error
-        return reader, asyncio.StreamWriter(transport, protocol, reader, loop)
+        self._writer = asyncio.StreamWriter(transport, protocol, reader, loop)
+        return reader, self._writer
 
 
 class Protocol(asyncio.StreamReaderProtocol):

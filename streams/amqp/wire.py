@@ -1,4 +1,4 @@
-"""Wire: takes the deliveries of some channels out of what a broker sends, and passes the rest on.
+"""Wire: takes deliveries and confirms out of what a broker sends, and passes the rest on.
 
 aiormq makes objects of each frame and a task of each delivery; here a delivery stays the bytes that it
 is, and all that one read completes are one run. Pure: no I/O and no task.
@@ -8,11 +8,11 @@ Frames: AMQP 0-9-1, sections 2.3.5 and 4.2.3.
 import struct
 from collections.abc import Callable
 
-from ackflow.streams.amqp.tap import BadFrame, Tap
+from ackflow.streams.amqp.tapping import BadFrame, Tapping
 
 HEARTBEAT = b"\x08\0\0\0\0\0\0\xce"
 HEARTBEAT_EVERY = 1.0
-"""Seconds between the heartbeats that stand for deliveries."""
+"""Seconds between the heartbeats that stand for what is taken."""
 LARGEST_FRAME = 512 * 2**20 + 8
 """Bytes of a frame at most where no limit was agreed upon: RabbitMQ has no larger message."""
 
@@ -24,7 +24,7 @@ class Wire:
     """Walks over the frames of one connection; holds back no more than a part of one frame.
 
     Example:
-        rest = wire.feed(data)      # what is not of a delivery, for whoever reads the connection
+        rest = wire.feed(data)      # what no tap has taken, for whoever reads the connection
 
     """
 
@@ -32,20 +32,20 @@ class Wire:
         self.error = ""
         """What came that no broker may send; nothing is taken in after it."""
         self._clock = clock
-        self._taps: dict[int, Tap] = {}
+        self._taps: dict[int, Tapping] = {}
         self._largest = LARGEST_FRAME
         self._held: list[bytes] = []
         self._wanted = 0
         self._passing = 0
         self._next_heartbeat = 0.0
 
-    def tap(self, channel: int, tap: Tap, frame_max: int) -> None:
-        """Take the deliveries of a channel from now on, until it is closed."""
+    def tap(self, channel: int, tap: Tapping, frame_max: int) -> None:
+        """Show a tap all frames of a channel from now on, until it is closed."""
         self._taps[channel] = tap
         self._largest = frame_max or LARGEST_FRAME
 
     def feed(self, data: bytes) -> bytes:
-        """Take in what was read, hand on the deliveries that it completes, and return the rest."""
+        """Take in what was read, hand on what it completes for the taps, and return the rest."""
         self._held.append(data)
         self._wanted -= len(data)
         if self._wanted > 0:
@@ -110,8 +110,8 @@ class Wire:
     def _heartbeat(self) -> bytes:
         """Return a heartbeat now and then: aiormq takes a broker for dead of which it hears nothing.
 
-        RabbitMQ sends none while it delivers. Only a frame that came whole may stand for one: a length
-        that is made up would keep a dead connection alive.
+        RabbitMQ sends none while it sends anything else. Only a frame that came whole may stand for one:
+        a length that is made up would keep a dead connection alive.
         """
         now = self._clock()
         if now < self._next_heartbeat:

@@ -36,7 +36,7 @@ from ackflow.streams.core.inlet import Inlet
 from ackflow.streams.core.iterables import from_iterable, from_queue, of
 from ackflow.streams.core.lane import Lane, Parted, lane_demand
 from ackflow.streams.core.ledger import Frame, Ledger, Verb
-from ackflow.streams.core.message import Members, Message
+from ackflow.streams.core.message import Members, Message, apart
 from ackflow.streams.core.operator import Composable, Ending, Operator, OperatorLike
 from ackflow.streams.core.outcome import ACCEPTED, GIVEN_BACK, SKIPPED, Kind, Outcome, worst
 from ackflow.streams.core.pipeline import Handle, Pipeline
@@ -167,6 +167,7 @@ __all__ = [
     "Writable",
     "Writer",
     "Zipping",
+    "apart",
     "as_sink",
     "call_function",
     "cancelled",

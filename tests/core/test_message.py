@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from ackflow.streams import Reject, Requeue
-from ackflow.streams.core import AlreadySettled, Joined, Message, Session
+from ackflow.streams.core import AlreadySettled, Joined, Message, Session, apart
 from tests.core.recording import Recording
 
 
@@ -185,6 +185,23 @@ def test_a_message_split_into_nothing_is_accepted() -> None:
     made, account = message()
     assert made.split([]) == []
     assert account.kinds == {7: "ACCEPTED"}
+
+
+def test_many_are_accepted_with_one_call() -> None:
+    account = Recording()
+    messages = [Message(tag, (account, tag), Session()) for tag in range(3)]
+    Message.accept_all(messages)
+    assert account.calls == [[0, 1, 2]]
+    assert all(m.settled for m in messages)
+    with pytest.raises(AlreadySettled):
+        Message.accept_all(messages)
+
+
+def test_apart_leaves_messages_and_takes_chunks_apart() -> None:
+    single, _ = message("text")
+    chunk, _ = joined(2)
+    assert [each.value for each in apart([single, chunk])] == ["text", 0, 1]
+    assert apart([single]) == [single]
 
 
 def test_members_are_accepted_with_one_call_and_none_is_made_for_it() -> None:

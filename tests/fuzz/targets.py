@@ -21,7 +21,7 @@ from aiormq.exceptions import AMQPError
 from elastic_transport import ApiResponseMeta, HttpHeaders, NodeConfig
 from pamqp import frame
 from pamqp.body import ContentBody
-from pamqp.commands import Basic
+from pamqp.commands import Basic, Channel
 from pamqp.header import ContentHeader
 from pamqp.heartbeat import Heartbeat
 
@@ -32,11 +32,13 @@ from ackflow.sinks.elasticsearch.verdicts import Decision, Rules, judge_item, ju
 from ackflow.streams import http
 from ackflow.streams.amqp.address import redacted
 from ackflow.streams.amqp.frames import Frames
-from ackflow.streams.amqp.outgoing import COUNTS, ROUTING_HEADERS
+from ackflow.streams.amqp.outgoing import COUNTS, ROUTING_HEADERS, Outgoing
 from ackflow.streams.amqp.peeled import Peeled
 from ackflow.streams.amqp.raw import delivery, delivery_count
 from ackflow.streams.amqp.server import Server
 from ackflow.streams.amqp.tap import Tap
+from ackflow.streams.amqp.unconfirmed import Sent, Unconfirmed
+from ackflow.streams.amqp.verdicts import Refused, Verdicts
 from ackflow.streams.amqp.wire import Wire
 from ackflow.streams.core import SourceError
 from ackflow.streams.lines import CODINGS, LineReader
@@ -197,6 +199,36 @@ def _deliveries(blocks: Sequence[bytes]) -> tuple[list[Any], bytes, str]:
     return told, rest, wire.error
 
 
+def verdicts(data: bytes) -> None:
+    """Cut anywhere, a broker's answers settle the same messages, each at most once, or are an error."""
+    chosen = Chosen(data)
+    lengths, count = chosen.cuts(), chosen.one_of(range(20))
+    whole = _verdicts([chosen.rest], count)
+    assert whole == _verdicts(cut(chosen.rest, lengths), count)
+
+
+def _verdicts(blocks: Sequence[bytes], count: int) -> tuple[list[str], bytes, str]:
+    unconfirmed, wire = Unconfirmed(), Wire(lambda: NO_HEARTBEAT)
+    taken: list[Sent] = []
+    refused: list[Refused] = []
+
+    def settle(some: list[Sent], others: list[Refused]) -> None:
+        taken.extend(some)
+        refused.extend(others)
+
+    reader = Verdicts(unconfirmed, settle, lambda said: None)
+    wire.tap(1, reader, FRAME_MAX)
+    for number in range(count):
+        # Which message it is of is all that matters here, not what it is.
+        unconfirmed.add((number, Outgoing(b"", "", "", None), b"%d" % number))  # type: ignore[arg-type]
+    rest = b"".join(wire.feed(block) for block in blocks)
+    names = [str(name) for name, _, _ in (*taken, *(sent for sent, _ in refused))]
+    assert len(names) == len(set(names)) == count - len(unconfirmed)
+    told = sorted([*(str(name) for name, _, _ in taken), *(repr(each[1]) for each in refused)])
+    # What was passed on before an error depends on the reads.
+    return told, b"" if wire.error else rest, wire.error
+
+
 TAPPED = (1, 2)
 MOST_BODY = 50
 NO_HEARTBEAT = -1.0
@@ -355,6 +387,23 @@ def _seeds_of_deliveries() -> Iterator[bytes]:
         yield b"\x02\x05\x11" + b"".join(framed) + frame.marshal(Heartbeat(), 0)
 
 
+def _seeds_of_verdicts() -> Iterator[bytes]:
+    given = Basic.Properties(headers={"n": 1}, delivery_mode=2, message_id="3")
+    back = [
+        frame.marshal(Basic.Return(312, "NO_ROUTE", "", "nowhere"), 1),
+        frame.marshal(ContentHeader(0, 4, given), 1),
+        frame.marshal(ContentBody(b"body"), 1),
+    ]
+    confirms = [
+        frame.marshal(Basic.Ack(5, True), 1),
+        frame.marshal(Basic.Nack(6), 1),
+        frame.marshal(Basic.Ack(0, True), 1),
+    ]
+    for cuts in (b"\0", b"\2\5\30"):
+        yield cuts + b"\12" + b"".join([*back, *confirms])
+        yield cuts + b"\12" + confirms[0] + frame.marshal(Channel.Close(404, "gone", 60, 40), 1)
+
+
 def _seeds_of_letters() -> Iterator[bytes]:
     headers: Any = {"n": 1, "list": [None, True, 1.5, Decimal("1.25"), {"in": "it"}]}
     for properties in (
@@ -391,6 +440,7 @@ TARGETS = {
     "lines": Target(lines, [*_seeds_of_lines()]),
     "frames": Target(frames, [*_seeds_of_frames()]),
     "deliveries": Target(deliveries, [*_seeds_of_deliveries()]),
+    "verdicts": Target(verdicts, [*_seeds_of_verdicts()]),
     "letters": Target(letters, [*_seeds_of_letters()]),
     "answers": Target(answers, [*_seeds_of_answers()]),
     "addresses": Target(addresses, [*_seeds_of_addresses()]),

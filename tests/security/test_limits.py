@@ -102,7 +102,7 @@ async def letters_of_odd_ones(rabbitmq: RabbitMQ, dead: str) -> list[str]:
 
 
 async def test_properties_that_can_not_be_read_cost_their_message_alone(
-    rabbitmq: RabbitMQ, consumer: str
+    rabbitmq: RabbitMQ, way: str
 ) -> None:
     """aiormq gives up the connection over each of them, and the broker hands it out again."""
     words, dead = await odd_ones(rabbitmq)
@@ -117,7 +117,7 @@ async def test_properties_that_can_not_be_read_cost_their_message_alone(
 
 
 async def test_properties_that_nobody_reads_cost_nothing_and_stay_as_they_are(
-    rabbitmq: RabbitMQ, consumer: str
+    rabbitmq: RabbitMQ, way: str
 ) -> None:
     words, dead = await odd_ones(rabbitmq)
 
@@ -136,7 +136,7 @@ async def test_properties_that_nobody_reads_cost_nothing_and_stay_as_they_are(
 
 
 async def test_what_comes_again_without_its_count_being_readable_fails(
-    rabbitmq: RabbitMQ, consumer: str
+    rabbitmq: RabbitMQ, way: str
 ) -> None:
     """It may be what ends the process each time."""
     words = unique("words")
@@ -150,7 +150,7 @@ async def test_what_comes_again_without_its_count_being_readable_fails(
 
 
 async def test_the_exchange_gets_an_unreadable_message_as_it_was(
-    rabbitmq: RabbitMQ, consumer: str
+    rabbitmq: RabbitMQ, way: str
 ) -> None:
     words, dead = unique("words"), unique("dead")
     declared = streams.amqp.Declare("classic", dead_letter_queue=dead)
@@ -223,7 +223,7 @@ async def test_a_routing_key_may_be_any_bytes(exchange: bytes, key: bytes) -> No
     assert found.routing_key == key.decode(errors="backslashreplace")
 
 
-async def test_a_routing_key_in_latin_1_costs_nothing(rabbitmq: RabbitMQ, consumer: str) -> None:
+async def test_a_routing_key_in_latin_1_costs_nothing(rabbitmq: RabbitMQ, way: str) -> None:
     class Key(Basic.Publish):
         def marshal(self) -> bytes:
             return super().marshal().replace(b"cafe", b"caf\xe9")
@@ -258,9 +258,7 @@ async def test_a_frame_larger_than_agreed_is_not_even_read() -> None:
     assert len(await read_frames(fitting, frame_max=131_072)) == 1
 
 
-async def test_a_body_above_the_limit_fails_alone_and_says_so(
-    rabbitmq: RabbitMQ, consumer: str
-) -> None:
+async def test_a_body_above_the_limit_fails_alone_and_says_so(rabbitmq: RabbitMQ, way: str) -> None:
     words, dead = unique("words"), unique("dead")
     for queue in (words, dead):
         await declare(rabbitmq.url, queue)

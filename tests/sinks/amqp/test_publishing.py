@@ -27,6 +27,8 @@ from tests.streams.amqp.tools import (
     unique,
 )
 
+pytestmark = pytest.mark.usefixtures("way")
+
 
 def memory(values: Any, **settings: Any) -> Any:
     """Return a tracked source that ends when all its values are settled."""

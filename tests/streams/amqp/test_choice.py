@@ -6,11 +6,12 @@ from collections.abc import Iterator
 import pytest
 from aiormq import connection
 
+from ackflow import sinks, streams
 from ackflow.streams import amqp
 from ackflow.streams.amqp import choice, connections
 from ackflow.streams.amqp.server import Server
 from tests.servers.rabbitmq import RabbitMQ
-from tests.streams.amqp.tools import Collect, declare, fill, unique
+from tests.streams.amqp.tools import Collect, declare, fill, take, unique
 
 
 @pytest.fixture
@@ -24,7 +25,7 @@ def aiormq_of_old(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 async def test_the_wire_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(choice.VARIABLE, raising=False)
-    assert choice.wire() is not None
+    assert choice.transport() is not None
 
 
 @pytest.mark.parametrize("wrong", ["fast", "Plain", "wire "])
@@ -32,22 +33,23 @@ def test_a_choice_that_is_none_is_an_error_where_a_source_is_made(
     wrong: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(choice.VARIABLE, wrong)
-    with pytest.raises(ValueError, match=f"CONSUMER must be wire or plain, got '{wrong}'"):
+    with pytest.raises(ValueError, match=f"ACKFLOW_AMQP must be wire or plain, got '{wrong}'"):
         amqp.queue("words")
 
 
-async def test_only_connections_that_consume_have_a_wire(rabbitmq: RabbitMQ, consumer: str) -> None:
+async def test_connections_of_both_purposes_go_the_way_that_is_chosen(
+    rabbitmq: RabbitMQ, way: str
+) -> None:
     server = Server.of(rabbitmq.url)
-    consuming = await connections.join(server, "consuming")
-    publishing = await connections.join(server, "publishing")
-    assert (consuming._wire is not None) == (consumer == "wire")
-    assert publishing._wire is None
-    await consuming.leave()
-    await publishing.leave()
+    purposes: list[connections.Purpose] = ["consuming", "publishing"]
+    for purpose in purposes:
+        link = await connections.join(server, purpose)
+        assert link.wired == (way == "wire")
+        await link.leave()
 
 
 @pytest.mark.usefixtures("aiormq_of_old")
-async def test_an_aiormq_that_takes_no_transport_is_consumed_from_with_one_warning(
+async def test_an_aiormq_that_takes_no_transport_is_made_do_with_one_warning(
     rabbitmq: RabbitMQ, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.delenv(choice.VARIABLE, raising=False)
@@ -60,6 +62,10 @@ async def test_an_aiormq_that_takes_no_transport_is_consumed_from_with_one_warni
     warnings = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
     assert [text for text in warnings if "no transport_factory" in text] == warnings
     assert len(warnings) == 1
+    source = streams.memory.queue([b"1", b"2"], prefetch=10)
+    source.close()
+    await (source | sinks.amqp.publish(url, routing_key=queue))
+    assert [message.body for message in await take(url, queue)] == [b"1", b"2"]
 
 
 @pytest.mark.usefixtures("aiormq_of_old")
@@ -67,5 +73,5 @@ async def test_whoever_chose_the_plain_way_is_not_warned(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv(choice.VARIABLE, "plain")
-    assert choice.wire() is None
+    assert choice.transport() is None
     assert caplog.text == ""

@@ -28,7 +28,7 @@ from tests.streams.amqp.tools import (
     unique,
 )
 
-pytestmark = pytest.mark.usefixtures("consumer")
+pytestmark = pytest.mark.usefixtures("way")
 
 IDLE = 0.3
 

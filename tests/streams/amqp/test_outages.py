@@ -25,7 +25,7 @@ from tests.streams.amqp.tools import (
     unique,
 )
 
-pytestmark = pytest.mark.usefixtures("consumer")
+pytestmark = pytest.mark.usefixtures("way")
 
 PREFETCH = 512
 

@@ -16,7 +16,7 @@ from tests.servers.processes import free_port
 from tests.servers.rabbitmq import RabbitMQ
 from tests.streams.amqp.tools import Collect, declare, fill, unique
 
-pytestmark = pytest.mark.usefixtures("consumer")
+pytestmark = pytest.mark.usefixtures("way")
 
 PASSWORD = "s3cret/pass"
 
