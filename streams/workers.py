@@ -12,7 +12,6 @@ alone, shares nothing with the others, and is started anew when it has died, wha
 import argparse
 import ctypes
 import os
-import random
 import select
 import signal
 import subprocess
@@ -22,6 +21,8 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from math import inf
 
+from ackflow.streams.core import RetryState, exponential
+
 NUMBER = "ACKFLOW_WORKER"
 """Holds a worker's number, from 0 up."""
 COUNT = "ACKFLOW_WORKERS"
@@ -30,8 +31,8 @@ ABORTED = 130
 """Exit code after a second signal: 128 + SIGINT, as a pipeline's."""
 NOT_STARTED = 127
 """Exit code when there is no such command, as shells have it."""
-FIRST_WAIT, LONGEST_WAIT = 0.25, 30.0
-"""Seconds before a worker that died is started again; each further time they double."""
+PAUSE = exponential(first=0.25, longest=30.0)
+"""Before a worker that died is started again; spread, for many may die of the same thing."""
 STEADY = 60.0
 """Seconds of life after which a worker's earlier deaths are forgotten."""
 ABORT_WITHIN = 5.0
@@ -80,7 +81,7 @@ class Worker:
         """Plan its next process; return the seconds until then."""
         now = time.monotonic()
         self.deaths = 1 if now - self._began >= STEADY else self.deaths + 1
-        seconds = pause(self.deaths)
+        seconds = PAUSE(RetryState(self.deaths))
         self.due = now + seconds
         return seconds
 
@@ -209,12 +210,6 @@ class Workers:
     def _each(self, act: Callable[[Worker], None]) -> None:
         for worker in self._workers:
             act(worker)
-
-
-def pause(deaths: int) -> float:
-    """Return the seconds to wait after so many deaths in a row; spread, for many may die at once."""
-    longest = min(LONGEST_WAIT, FIRST_WAIT * 2.0 ** min(deaths - 1, 30))
-    return longest * random.uniform(0.5, 1.0)
 
 
 def say(text: str) -> None:

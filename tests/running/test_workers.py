@@ -221,9 +221,3 @@ def test_what_can_not_be_meant_is_said_and_exits_with_2(
         workers.main(arguments)
     assert raised.value.code == 2
     assert text in capsys.readouterr().err
-
-
-def test_waits_grow_are_spread_and_have_an_end() -> None:
-    for deaths in (1, 2, 3, 8, 1000):
-        longest = min(30.0, 0.25 * 2.0 ** min(deaths - 1, 100))
-        assert all(longest / 2 <= workers.pause(deaths) <= longest for _ in range(20))
