@@ -303,7 +303,7 @@ async def test_what_submits_something_else_ends_the_run() -> None:
             return "a future of its own kind"
 
     client: Any = LikeDasksClient()
-    with pytest.raises(PipelineError, match=r"must return a concurrent\.futures.*get_executor\(\)"):
+    with pytest.raises(PipelineError, match=r"must return a concurrent\.futures.*get_executor\(pure=False\)"):
         await (streams.of(1) | op.map_in(client, same) | sinks.to_list())
 
 
