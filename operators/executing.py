@@ -68,7 +68,8 @@ def map_in(
 
     `executor`: one of concurrent.futures' (or what has their `submit`), which stays yours to shut down;
     or a function, such as a class of them, that makes one: each run has its own, which is shut down at
-    its end. Processes take only what can be pickled; most of them get a Ctrl-C as well.
+    its end. Processes take only what can be pickled; most of them get a Ctrl-C as well. Of a Dask client
+    give client.get_executor(pure=False), which calls again by itself what was on a worker that died.
     Acks: passes. A value that `f` raises for fails by itself; an outage (ConnectionError,
     TimeoutError, Unavailable) halts and is tried again. When a worker dies, an executor that was made
     here is replaced, the calls that were in it are made again one at a time, and the one whose worker

@@ -134,7 +134,7 @@ class Pool:
         if not isinstance(future, Future):
             raise Unusable(
                 f"its submit must return a concurrent.futures.Future, got {shown(future)}; "
-                "of Dask's clients give client.get_executor()"
+                "of Dask's clients give client.get_executor(pure=False)"
             )
         await self._finished(future)
         return self._answer(executor, future)

@@ -58,6 +58,7 @@ __all__ = [
     "Unavailable",
     "WorkerDied",
     "amqp",
+    "dask",
     "every",
     "exponential",
     "files",
@@ -71,10 +72,10 @@ __all__ = [
     "testing",
 ]
 
-DRIVERS = ("amqp", "files", "http", "testing")
+DRIVERS = ("amqp", "dask", "files", "http", "testing")
 
 if TYPE_CHECKING:
-    from ackflow.streams import amqp, files, http, testing
+    from ackflow.streams import amqp, dask, files, http, testing
 
 
 def __getattr__(name: str) -> Any:

@@ -2,7 +2,8 @@
 
 from ackflow.streams.amqp.address import redacted
 from ackflow.streams.amqp.declaring import declare
+from ackflow.streams.amqp.sharding import Shards
 from ackflow.streams.amqp.source import deliveries, queue
 from ackflow.streams.amqp.topology import Declare
 
-__all__ = ["Declare", "declare", "deliveries", "queue", "redacted"]
+__all__ = ["Declare", "Shards", "declare", "deliveries", "queue", "redacted"]

@@ -73,12 +73,14 @@ class Consumer:
             self._settings.policy.deliveries,
             properties=self._properties,
         )
+        declare = self._settings.declare
         line = Line(
             self.name,
             link,
             channel,
             lambda raws: self._deliver(epoch, inspection, raws),
             kept_bytes=self._settings.kept_bytes,
+            in_order=declare is not None and declare.single_active,
         )
         line.lost.add_done_callback(lambda _: self._lost(line))
         try:
@@ -98,6 +100,8 @@ class Consumer:
 
     async def _consume_all(self, line: Line, link: Link) -> None:
         """Consume from every queue. Once started, those that are gone do not stop the others."""
+        if self._settings.others:
+            await topology.prepare(link, self._settings.others, self._settings.declare, False)
         absences = Absences(self.name, line, lambda queue: self._consume(line, link, queue))
         line.goes_on = absences.goes_on
         errors: list[SourceError] = []

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("ackflow.amqp")
 
+RETURNS = (Verb.RETURN_FAILED, Verb.RETURN_UNTOUCHED)
+
 
 class Line:
     """One channel's consumers: hands their deliveries on in runs, and sends frames back.
@@ -37,7 +39,13 @@ class Line:
         deliver: Callable[[Sequence[Raw]], None],
         *,
         kept_bytes: int,
+        in_order: bool = False,
     ) -> None:
+        """`in_order`: whether what is unacked at the end has to go back before another consumer goes on.
+
+        The broker does that in one step when the channel closes. After basic.cancel the other one goes
+        on at once, behind what is unacked here; after basic.nack it comes back here once more.
+        """
         self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.reason = ""
         """Why it was lost."""
@@ -50,7 +58,8 @@ class Line:
         self._consumers: dict[str, str] = {}
         self._arrived: list[Raw] = []
         self._last_tag = 0
-        self._begun = self._closing = False
+        self._in_order = in_order
+        self._begun = self._closing = self._stopped = False
         self._writing: asyncio.Task[None] | None = None
         self._cancelling: asyncio.Task[None] | None = None
         self._pace = Pace()
@@ -76,7 +85,7 @@ class Line:
                 queue, self._gathering.add, consumer_tag=tag, arguments=arguments
             )
             self._consumers[tag] = queue
-            if self._cancelling is not None:
+            if self._cancelling is not None and not self._in_order:
                 await self._channel.basic_cancel(tag, timeout=ANSWER_WITHIN)
 
     def begin(self) -> None:
@@ -86,7 +95,7 @@ class Line:
 
     def _take(self, raws: Sequence[Raw]) -> None:
         """Take deliveries in. Their tags rise, so that of the last one tells whether one is missing."""
-        if self.lost.done():
+        if self.lost.done() or self._stopped:
             return
         self._last_tag += len(raws)
         if (tag := raws[-1].tag) != self._last_tag:
@@ -114,6 +123,8 @@ class Line:
         Writing goes on when the caller is cancelled: its ledger has forgotten these frames already.
         """
         await self._written()
+        if self._stopped:
+            frames = [frame for frame in frames if frame[0] not in RETURNS]
         self._pace.sent(len(frames))
         self._writing = asyncio.create_task(self._write(frames), name=f"{self._name}: acks")
         await self._written()
@@ -160,7 +171,8 @@ class Line:
 
     async def _cancel(self) -> None:
         self.goes_on = lambda queue: True
-        for tag in list(self._consumers):
+        self._stopped = self._in_order
+        for tag in () if self._in_order else list(self._consumers):
             try:
                 await self._channel.basic_cancel(tag, timeout=ANSWER_WITHIN)
             except Exception as error:
@@ -172,7 +184,7 @@ class Line:
         """Close the channel: the broker has then taken in every frame sent before.
 
         What is unacked then goes back by basic.nack first, for the end of a channel would count
-        toward the delivery limit of a quorum queue.
+        toward the delivery limit of a quorum queue; where order is to be kept, that price is paid.
         """
         self._closing = True
         try:
@@ -186,6 +198,7 @@ class Line:
             await self._written()
         if not self._channel.is_closed:
             await asyncio.sleep(self._pace.pause())
+        if not (self._channel.is_closed or self._in_order):
             await self._channel.basic_nack(0, multiple=True, wait=False)
         await self._channel.close()
 

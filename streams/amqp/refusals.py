@@ -90,10 +90,21 @@ def _question(address: "Address") -> str:
     return f"does the port {asks}?"
 
 
+_PLUGIN = (
+    "; x-consistent-hash is of a plugin that comes with RabbitMQ: "
+    "rabbitmq-plugins enable rabbitmq_consistent_hash_exchange"
+)
+
+
 @contextmanager
 def answers(call: str) -> Iterator[None]:
     """Turn whatever aiormq raises within into Refused, with the broker's words, or Unreachable."""
-    from aiormq.exceptions import AMQPError, ChannelClosed, ChannelInvalidStateError
+    from aiormq.exceptions import (
+        AMQPError,
+        ChannelClosed,
+        ChannelInvalidStateError,
+        ConnectionCommandInvalid,
+    )
 
     try:
         yield
@@ -107,6 +118,10 @@ def answers(call: str) -> Iterator[None]:
         text = str(error.args[-1] if error.args else None)
         kind = Unreachable if text == "None" else Refused
         raise kind(f"{call}: {text}") from error
+    except ConnectionCommandInvalid as error:
+        # RabbitMQ ends the whole connection over a type of exchange that it does not know.
+        text = str(error.args[-1] if error.args else "")
+        raise Refused(f"{call}: {text}{_PLUGIN * ('x-consistent-hash' in text)}") from error
     except (AMQPError, ChannelInvalidStateError) as error:
         raise Unreachable(f"{call}: the connection was lost ({describe(error)})") from error
     except Exception as error:

@@ -1,6 +1,6 @@
 """Settings: what a user says about queues to consume, checked where it is written."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,6 +33,8 @@ class Settings:
     priority: int = 0
     max_body_bytes: int = MAX_BODY_BYTES
     consumer_timeout: float | None = CONSUMER_TIMEOUT
+    others: tuple[str, ...] = ()
+    """Queues that are declared, too, and not consumed from."""
 
     def __post_init__(self) -> None:
         """Raise ValueError or TypeError for settings that can't be meant."""
@@ -65,7 +67,7 @@ class Settings:
     def _check_queues(self) -> None:
         if not self.queues:
             raise ValueError("name must be a queue or a list of them, got an empty list")
-        for queue in self.queues:
+        for queue in (*self.queues, *self.others):
             if not isinstance(queue, str):
                 raise TypeError(f"name must be a queue's name or a list of them, got {queue!r}")
             if not 1 <= len(queue.encode()) <= 255:
@@ -92,8 +94,3 @@ class Settings:
         if self.prefetch is not None:
             shown["prefetch"] = self.prefetch
         return shown
-
-
-def names(name: str | Sequence[str]) -> tuple[str, ...]:
-    """Return the names of one queue or several."""
-    return (name,) if isinstance(name, str) else tuple(name)

@@ -8,7 +8,8 @@ from ackflow.streams.amqp.consumer import Consumer
 from ackflow.streams.amqp.raw import Raw, body
 from ackflow.streams.amqp.retries import Retries
 from ackflow.streams.amqp.server import DEFAULT_URL, File, Server
-from ackflow.streams.amqp.settings import CONSUMER_TIMEOUT, MAX_BODY_BYTES, Settings, names
+from ackflow.streams.amqp.settings import CONSUMER_TIMEOUT, MAX_BODY_BYTES, Settings
+from ackflow.streams.amqp.sharding import Shards, wanted
 from ackflow.streams.amqp.topology import Declare, QueueType
 from ackflow.streams.core import (
     PERMANENT,
@@ -82,7 +83,7 @@ class DeliverySource(BodySource):
 
 
 def queue(
-    name: str | Sequence[str],
+    name: str | Sequence[str] | Shards,
     *,
     url: str | Sequence[str] = DEFAULT_URL,
     vhost: str | None = None,
@@ -114,8 +115,8 @@ def queue(
     Acks: each message is acked or rejected by what became of it; what was not worked on goes back
     with basic.nack, what failed with basic.reject. Acks leave in ranges, within 50 ms.
 
-    Where from: `name`: a queue, or a list of them, read side by side. `url`: the broker, or the
-    addresses of a cluster, tried in turn; amqps:// for TLS; heartbeat, name, cafile, certfile and
+    Where from: `name`: a queue, a list of them, read side by side, or `Shards`. `url`: the broker, or
+    the addresses of a cluster, tried in turn; amqps:// for TLS; heartbeat, name, cafile, certfile and
     keyfile may follow a ?. `vhost` wins over the URL's. `heartbeat`: seconds, 0 for none (60).
     `connection_name`: what the broker's tools show (the program's name). `ca_file`, `certificate` (a
     file, or a file and its key) or `ssl_context`: TLS. `start_timeout`: seconds until a first
@@ -126,7 +127,8 @@ def queue(
     arguments of basic.consume. `max_body_bytes`: larger bodies fail, and no more of them is held in
     memory unless a dead-letter sink is to get them. `until_idle`: seconds without a message after which
     the stream ends.
-    `declare`: "quorum", "classic" or a `Declare`; None only checks that the queues exist.
+    `declare`: "quorum", "classic" or a `Declare`; None only checks that the queues exist. Shards are
+    declared always, all of them.
 
     Failures: `attempts`: how often a message is tried; `wait`: seconds before each further try, as
     tenacity's wait objects tell them; `permanent`: errors that are not worth one. `retry_queue`:
@@ -147,7 +149,7 @@ def queue(
 
 
 def deliveries(
-    name: str | Sequence[str],
+    name: str | Sequence[str] | Shards,
     *,
     url: str | Sequence[str] = DEFAULT_URL,
     vhost: str | None = None,
@@ -182,7 +184,7 @@ def deliveries(
     return Stream(DeliverySource(_settings(**locals())))
 
 
-def _settings(name: str | Sequence[str], **given: Any) -> Settings:
+def _settings(name: str | Sequence[str] | Shards, **given: Any) -> Settings:
     """Check what a user wrote."""
     server = Server.of(given.pop("url"), **{key: given.pop(key) for key in SERVER_SETTINGS})
     policy = FailurePolicy(
@@ -193,11 +195,13 @@ def _settings(name: str | Sequence[str], **given: Any) -> Settings:
         deliveries=given.pop("deliveries"),
         call="streams.amqp.queue",
     )
+    queues, others, declare = wanted(name, Declare.of(given.pop("declare")))
     return Settings(
-        names(name),
+        queues,
         server,
         policy=policy,
-        declare=Declare.of(given.pop("declare")),
+        declare=declare,
+        others=others,
         consumer_arguments=dict(given.pop("consumer_arguments") or {}),
         **given,
     )

@@ -29,17 +29,20 @@ class Declare:
             dead_letter_queue="words.dead",
         ))
 
-    `queue`: its type. `exchange`: one to declare and bind the queue to, by each of `routing_keys`
-    (default: the queue's name). `dead_letter_queue`: a queue to declare that takes what is rejected
-    (`dead_letter="exchange"` on the source). `delivery_limit`: how often a quorum queue hands a
-    message out before it drops or dead-letters it; None leaves it to the broker, which since
-    RabbitMQ 4 means 20. `arguments`: further arguments of the queue, such as {"x-max-length": 1000}.
+    `queue`: its type. `exchange`: one to declare, with `exchange_arguments`, and bind the queue to, by
+    each of `routing_keys` (default: the queue's name). `dead_letter_queue`: a queue to declare that
+    takes what is rejected (`dead_letter="exchange"` on the source). `delivery_limit`: how often a
+    quorum queue hands a message out before it drops or dead-letters it; None leaves it to the broker,
+    which since RabbitMQ 4 means 20. `arguments`: further arguments of the queue, such as
+    {"x-max-length": 1000}; with {"x-single-active-consumer": True} what a drain gives back keeps its
+    place before what the next consumer gets.
     """
 
     queue: QueueType = "quorum"
     durable: bool = True
     exchange: str | None = None
     exchange_type: str = "direct"
+    exchange_arguments: Mapping[str, Any] = field(default_factory=dict)
     routing_keys: Sequence[str] = ()
     dead_letter_queue: str | None = None
     delivery_limit: int | None = DELIVERY_LIMIT
@@ -77,6 +80,11 @@ class Declare:
     def limit(self) -> int | None:
         """The delivery limit that it declares; classic queues have none."""
         return self.delivery_limit if self.queue == "quorum" else None
+
+    @property
+    def single_active(self) -> bool:
+        """Whether only one consumer at a time gets what is in the queue."""
+        return bool(self.arguments.get("x-single-active-consumer"))
 
     def queue_arguments(self) -> dict[str, Any]:
         """Return the arguments that the queue is declared with."""
@@ -159,7 +167,10 @@ async def _declare(
 async def _bind(channel: "Channel", queue: str, exchange: str, declare: Declare) -> None:
     with refusals.answers(f"binding queue {queue!r} to exchange {exchange!r}"):
         await channel.exchange_declare(
-            exchange, exchange_type=declare.exchange_type, durable=declare.durable
+            exchange,
+            exchange_type=declare.exchange_type,
+            durable=declare.durable,
+            arguments=dict(declare.exchange_arguments),
         )
         for key in declare.routing_keys or [queue]:
             await channel.queue_bind(queue, exchange, key)

@@ -81,7 +81,7 @@ class _Signals:
 
     def _signalled(self) -> None:
         if self._drain is None:
-            print("draining; once more to abort", file=sys.stderr)
+            sys.stderr.write("draining; once more to abort\n")  # in one piece, beside other workers
             self._drain = asyncio.ensure_future(self._handle.drain())
         elif self._abort is None:
             self._abort = asyncio.ensure_future(self._handle.abort())

@@ -11,7 +11,7 @@ import os
 import secrets
 import shutil
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import quote
 
@@ -48,7 +48,8 @@ class RabbitMQ(Server):
     """A RabbitMQ node; `url` is for guest/guest, and `amqps_url` and `ca_file` go with *tls*.
 
     *consumer_timeout* (for an unacked delivery) and *channel_tick_interval* (how often that is
-    looked at) are in seconds; *settings* are further lines of rabbitmq.conf.
+    looked at) are in seconds; *settings* are further lines of rabbitmq.conf, *plugins* the names of
+    plugins to enable, of those that come with RabbitMQ.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class RabbitMQ(Server):
         consumer_timeout: float | None = None,
         channel_tick_interval: float | None = None,
         settings: Mapping[str, str] | None = None,
+        plugins: Sequence[str] = (),
     ) -> None:
         if (reason := missing()) is not None:
             raise ServerMissing(reason)
@@ -70,6 +72,7 @@ class RabbitMQ(Server):
         self._epmd_port = free_port()
         self._epmd = Process("epmd", self.folder)
         self._settings = dict(settings or {})
+        self._plugins = plugins
         self._timings = {
             "consumer_timeout": consumer_timeout,
             "channel_tick_interval": channel_tick_interval,
@@ -126,7 +129,7 @@ class RabbitMQ(Server):
         (self.folder / "rabbitmq.conf").write_text("\n".join(lines) + "\n")
         timings = [f"{{{key}, {round(1000 * seconds)}}}" for key, seconds in self._given_timings()]
         (self.folder / "advanced.config").write_text(f"[{{rabbit, [{', '.join(timings)}]}}].\n")
-        (self.folder / "enabled_plugins").write_text("[].\n")
+        (self.folder / "enabled_plugins").write_text(f"[{', '.join(self._plugins)}].\n")
         (self.folder / "rabbitmq-env.conf").write_text("")
         cookie = self.folder / ".erlang.cookie"
         cookie.write_text(secrets.token_hex(16))

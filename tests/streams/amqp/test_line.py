@@ -71,9 +71,9 @@ def message(tag: int) -> Any:
     return SimpleNamespace(delivery=method, header=None, body=b"%d" % tag)
 
 
-def line(runs: list[list[Any]]) -> tuple[Line, FakeChannel, FakeLink]:
+def line(runs: list[list[Any]], **settings: bool) -> tuple[Line, FakeChannel, FakeLink]:
     channel, link = FakeChannel(), FakeLink()
-    made = Line("a line", link, channel, runs.append, kept_bytes=9)  # type: ignore[arg-type]
+    made = Line("a line", link, channel, runs.append, kept_bytes=9, **settings)  # type: ignore[arg-type]
     return made, channel, link
 
 
@@ -180,6 +180,25 @@ async def test_close_gives_back_what_is_unacked_and_leaves_the_connection() -> N
     assert channel.is_closed
     assert made.lost.done()
     assert link.left == 1
+
+
+async def test_where_order_is_kept_only_the_channels_end_gives_back() -> None:
+    """Whoever takes over may go on at basic.cancel, and what is nacked before comes here once more."""
+    runs: list[list[Any]] = []
+    made, channel, _ = line(runs, in_order=True)
+    await made.consume("words", "ackflow.1", {})
+    made.begin()
+    assert channel.deliver is not None
+    await channel.deliver(message(1))
+    await turns()
+    await made.cancel()
+    await channel.deliver(message(2))
+    await turns()
+    assert [raw.tag for run in runs for raw in run] == [1]
+    await made.send([Frame(Verb.ACK, 1, False), Frame(Verb.RETURN_UNTOUCHED, 2, False)])
+    await made.close()
+    assert channel.written == [("ack", 1, False)]
+    assert channel.is_closed
 
 
 async def test_a_channel_is_not_closed_right_behind_many_frames() -> None:
