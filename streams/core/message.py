@@ -57,18 +57,18 @@ class Message(Generic[A]):
         if self._members is None:
             if not isinstance(self.value, list | tuple):
                 return Members.of([self])  # not kept: it would hold what holds it
-            self._members = self._apart()
+            self._members = self._apart(self.value)
         return self._members
 
-    def _apart(self) -> "Members[Any]":
+    def _apart(self, values: Sequence[Any]) -> "Members[Any]":
         account, _ = self._token
         self.settled = True
-        if self._places and isinstance(account, Joined) and len(account.tokens) == len(self.value):
+        if self._places and isinstance(account, Joined) and len(account.tokens) == len(values):
             make = partial(
                 Message, session=self._session, stage=self._stage, places=self._places - 1
             )
-            return Members(self.value, account.tokens, make)
-        return Members.of(self.split(self.value))
+            return Members(values, account.tokens, make)
+        return Members.of(self.split(values))
 
     def unsettled(self) -> "Iterator[Message[Any]]":
         """Yield this message, or those of its members that are left where it was taken apart."""
