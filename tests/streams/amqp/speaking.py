@@ -1,4 +1,4 @@
-"""A broker that speaks just enough AMQP to hand out messages, and can be made to speak badly."""
+"""A broker that speaks just enough AMQP to hand out messages and to take some, and can speak badly."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
@@ -7,7 +7,7 @@ from typing import Any
 
 from pamqp import frame
 from pamqp.body import ContentBody
-from pamqp.commands import Basic, Channel, Connection, Queue
+from pamqp.commands import Basic, Channel, Confirm, Connection, Queue
 from pamqp.header import ContentHeader
 
 FRAME_MAX = 131_072
@@ -30,7 +30,7 @@ def spotless(name: str, data: bytes) -> tuple[bytes, bool]:
 
 
 class Speaker:
-    """Answers what aiormq asks, and hands out every body to whoever consumes."""
+    """Answers what aiormq asks, hands out every body to whoever consumes, confirms each that comes."""
 
     def __init__(
         self, bodies: Sequence[bytes], damage: Sequence[Damage], frame_max: int = FRAME_MAX
@@ -39,6 +39,7 @@ class Speaker:
         self.url = ""
         self.connections = 0
         self.acked: list[int] = []
+        self.published: list[bytes] = []
         self.silent = False
         """Whether it stays on the line without a word where it would hang up."""
         self.piece = 0
@@ -62,6 +63,7 @@ class Speaker:
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, damage: Damage
     ) -> None:
         answers = [(0, self._greeting())]
+        self._confirmed = 0
         while True:
             for channel, answer in answers:
                 data, goes_on = damage(answer.name, frame.marshal(answer, channel))
@@ -94,6 +96,12 @@ class Speaker:
                 yield from self._deliveries(asked.consumer_tag)
             case Basic.Cancel():
                 yield Basic.CancelOk(asked.consumer_tag)
+            case Confirm.Select():
+                yield Confirm.SelectOk()
+            case ContentBody():
+                self._confirmed += 1
+                self.published.append(asked.value)
+                yield Basic.Ack(self._confirmed)
             case Basic.Ack():
                 self.acked.append(asked.delivery_tag)
             case _ if type(asked) in SIMPLE:

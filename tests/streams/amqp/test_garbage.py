@@ -8,6 +8,9 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pamqp import frame
+from pamqp.commands import Basic
+from pamqp.header import ContentHeader
 
 from ackflow import sinks, streams
 from ackflow.streams.core import SourceError
@@ -101,6 +104,38 @@ GARBAGE = st.binary(max_size=80).map(lambda data: data.replace(b"\xce", b""))
 @settings(max_examples=10, deadline=None)
 async def test_any_garbage_is_a_reconnect(garbage: list[bytes]) -> None:
     await reconnects(*map(at, ANSWERS, garbage))
+
+
+async def published(*bodies: bytes, damage: Damage) -> list[bytes]:
+    """Publish to a broker whose first connection is damaged; return what it got, once."""
+    async with speaking([], damage) as speaker:
+        source = streams.memory.queue(bodies, prefetch=10)
+        source.close()
+        async with asyncio.timeout(WITHIN):
+            await (source | sinks.amqp.publish(speaker.url, routing_key="words", heartbeat=1))
+        assert source.acked == list(bodies)
+        assert speaker.connections == 2
+    return list(dict.fromkeys(speaker.published))
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        frame.marshal(Basic.Ack(9), 1),
+        frame.marshal(Basic.Nack(2, multiple=True), 1),
+        frame.marshal(Basic.Return(312, "NO_ROUTE", "", "x"), 1)
+        + frame.marshal(ContentHeader(), 1),
+        frame.marshal(Basic.Ack(1), 1)[:-1] + b"\0",
+        b"\xce" * 30,
+        b"",
+    ],
+    ids=["another's", "too many", "a return of another", "no end", "ends", "nothing"],
+)
+async def test_a_confirm_that_can_not_be_is_a_reconnect_and_confirms_nothing(
+    garbage: bytes,
+) -> None:
+    bodies = [b"1", b"2", b"3"]
+    assert await published(*bodies, damage=at("Basic.Ack", garbage)) == bodies
 
 
 @pytest.mark.parametrize("name", ["Channel.OpenOk", "ContentBody"])

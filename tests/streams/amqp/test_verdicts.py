@@ -32,7 +32,8 @@ class Ends:
         self.refused: dict[str, str] = {}
         self.runs: list[int] = []
         self.closed: list[str] = []
-        self.wire = Wire(lambda: -1.0)
+        self.now = -1.0
+        self.wire = Wire(lambda: self.now)
         self.wire.tap(1, Verdicts(self.unconfirmed, self._settle, self.closed.append), FRAME_MAX)
         for _ in range(count):
             self.publish()
@@ -207,6 +208,14 @@ def test_frames_that_are_no_verdicts_pass() -> None:
     ends = Ends(1)
     assert ends.feed(*others) == b"".join(others)
     assert (ends.runs, ends.wire.error) == ([], "")
+
+
+def test_confirms_are_a_heartbeat_a_second_to_whoever_reads_the_rest() -> None:
+    ends = Ends(5)
+    heard = []
+    for tag, ends.now in enumerate([0.0, 0.5, 1.0, 1.5, 5.0], 1):
+        heard.append(ends.feed(ack(tag)))
+    assert heard == [HEARTBEAT, b"", HEARTBEAT, b"", HEARTBEAT]
 
 
 @pytest.mark.parametrize(
