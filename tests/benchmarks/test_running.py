@@ -1,0 +1,33 @@
+"""Every contender of every benchmark still runs and does its work: one tiny round of each."""
+
+import os
+from contextlib import ExitStack
+
+import pytest
+
+from benchmarks.environments import EnvironmentMissing
+from benchmarks.measures import MEASURES, Measure
+from benchmarks.results import figures
+from benchmarks.rounds import Effort, rounds
+from benchmarks.worlds import Servers
+from tests.servers.elasticsearch import Elasticsearch
+from tests.servers.fixtures import REQUIRE
+from tests.servers.rabbitmq import RabbitMQ
+
+
+@pytest.mark.parametrize("measure", MEASURES, ids=lambda measure: measure.name)
+def test_every_contender_does_its_work(
+    measure: Measure, rabbitmq: RabbitMQ, elasticsearch: Elasticsearch
+) -> None:
+    with ExitStack() as stack:
+        servers = Servers(stack)
+        servers.rabbitmq, servers.elasticsearch = rabbitmq, elasticsearch
+        try:
+            found = rounds(measure, servers, Effort(tiny=True))
+        except EnvironmentMissing as error:
+            if os.environ.get(REQUIRE, "0") not in ("", "0"):
+                raise
+            pytest.skip(str(error))
+    assert [sorted(each) for each in found] == [sorted(each.name for each in measure.contenders)]
+    for values in figures(measure, found).values():
+        assert all(value > 0 for value in values)
