@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from benchmarks.running import Contender
 from benchmarks.worlds import Empty, Faked, Queued, Warm, Words, World
@@ -29,6 +30,8 @@ class Measure:
     """Amounts of work are a multiple of this."""
     fixed: int | None = None
     """The amount of work, where time is not what is measured."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """What differs from a Task's defaults."""
 
 
 def _contenders(measure: str, *more: tuple[str, str, str | None]) -> tuple[Contender, ...]:

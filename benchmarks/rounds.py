@@ -33,32 +33,47 @@ class Effort:
 
 
 def rounds(measure: Measure, servers: Servers, effort: Effort) -> list[Round]:
-    """Measure; every round with the contenders in the opposite order."""
+    """Measure; every round with the contenders in the opposite order.
+
+    A round that was too short for its fastest contender is not counted, and done again with more work.
+    """
     for contender in measure.contenders:
         python(contender.pins)
-    amount = measure.tiny if effort.tiny else calibrated(measure, servers, effort.seconds)
+    if effort.tiny:
+        return [one_round(measure, servers, measure.tiny, measure.contenders, "tiny round")]
+    amount = calibrated(measure, servers, effort.seconds)
     found: list[Round] = []
-    for number in range(1 if effort.tiny else effort.rounds):
-        order = measure.contenders[:: -1 if number % 2 else 1]
-        found.append(one_round(measure, servers, amount, order, f"round {number + 1}"))
+    while len(found) < effort.rounds:
+        order = measure.contenders[:: -1 if len(found) % 2 else 1]
+        each = one_round(measure, servers, amount, order, f"round {len(found) + 1}")
+        shortest = min(float(taken["seconds"]) for taken in each.values())
+        if measure.fixed is not None or shortest >= effort.seconds:
+            found.append(each)
+        else:
+            amount = _stepped(measure, SPARE * amount * effort.seconds / shortest)
+            say(f"{measure.name}: {shortest:.2f} s are too short; again with {amount:,}")
     return found
 
 
 def calibrated(measure: Measure, servers: Servers, seconds: float) -> int:
     """Return the amount of work that takes the fastest contender so many seconds.
 
-    First everybody does a tiny amount, so that all are known to run; then the fastest more and more.
+    First everybody does a tiny amount, so that all are known to run; then ackflow and the one that was
+    fastest at it do more and more.
     """
     if measure.fixed is not None:
         return measure.fixed
     first = one_round(measure, servers, measure.tiny, measure.contenders, "warming up")
     fastest = min(measure.contenders, key=lambda each: float(first[each.name]["seconds"]))
-    amount, taken = measure.tiny, float(first[fastest.name]["seconds"])
-    while taken < seconds / 4:
-        amount = _stepped(measure, amount * min(20.0, 0.5 * seconds / taken))
-        again = one_round(measure, servers, amount, [fastest], "calibrating")
-        taken = float(again[fastest.name]["seconds"])
-    return _stepped(measure, SPARE * amount * seconds / taken)
+    amounts = []
+    for contender in {fastest, measure.contenders[0]}:
+        amount, taken = measure.tiny, float(first[contender.name]["seconds"])
+        while taken < seconds / 2:
+            amount = _stepped(measure, amount * min(20.0, 0.75 * seconds / taken))
+            again = one_round(measure, servers, amount, [contender], "calibrating")
+            taken = float(again[contender.name]["seconds"])
+        amounts.append(SPARE * amount * seconds / taken)
+    return _stepped(measure, max(amounts))
 
 
 def _stepped(measure: Measure, amount: float) -> int:
@@ -86,7 +101,7 @@ def one_run(measure: Measure, servers: Servers, contender: Contender, amount: in
     """Run one contender, and hold it to its work."""
     name = f"{measure.name}-{contender.name}".replace("_", "-")
     world = measure.world(servers)
-    task = world.prepare(Task("", "", name, name, amount))
+    task = world.prepare(Task("", "", name, name, amount, **measure.settings))
     within = TINY_WITHIN if amount <= measure.tiny else WITHIN
     taken = run(contender, task, processor=world.processor, within=within)
     try:

@@ -108,6 +108,32 @@ class Empty(World):
         _hold(found == task.messages, f"{found} of {task.messages} messages are in {task.queue}")
 
 
+class Merged(Queued):
+    """The messages in several queues, evenly."""
+
+    def prepare(self, task: Task) -> Task:
+        for each in self.parts(task):
+            super().prepare(each)
+        return replace(task, amqp=self.servers.rabbitmq.url)
+
+    def parts(self, task: Task) -> Iterator[Task]:
+        """Yield what is in each queue."""
+        for number in range(task.queues):
+            count = len(range(number, task.messages, task.queues))
+            yield replace(task, queue=f"{task.queue}.{number}", messages=count)
+
+    def check(self, task: Task) -> None:
+        for each in self.parts(task):
+            super().check(each)
+
+
+class Declared(Empty):
+    """An empty queue, which has to be empty afterwards."""
+
+    def check(self, task: Task) -> None:
+        super().check(replace(task, messages=0))
+
+
 class Warm(Queued):
     """Beside the queue one with a few messages, to warm up with."""
 

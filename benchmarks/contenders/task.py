@@ -29,8 +29,12 @@ class Task:
     """Bytes of a body."""
     stages: int = 1
     """Functions in a row."""
-    latency: float = 0.01
-    """Seconds that a call takes."""
+    latency: float = 0.0
+    """Seconds that a write of the sink takes."""
+    queues: int = 1
+    """Queues that are merged."""
+    rate: float = 100.0
+    """Messages per second that are published, where that is given."""
 
 
 def given() -> Task:
@@ -73,7 +77,9 @@ class Stopwatch:
 
     def report(self, **more: object) -> None:
         """Print what was measured, for whoever started this program."""
-        print(json.dumps({"seconds": self.seconds, "cpu": self.cpu, **more}), flush=True)
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        taken = {"seconds": self.seconds, "cpu": self.cpu, "peak": peak}
+        print(json.dumps({**taken, **more}), flush=True)
 
 
 async def measured(work: Callable[[Task], Awaitable[object]]) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from benchmarks import rounds
 from benchmarks.environments import PINS
+from benchmarks.growth import TABLES
 from benchmarks.measures import MEASURES, OURS, Measure
 from benchmarks.requirements import REQUIRED, judged
 from benchmarks.results import contenders, results
@@ -43,7 +44,9 @@ def test_every_program_is_a_contender() -> None:
         for path in CONTENDERS.glob("*/*.py")
         if path.stem != "__init__"
     }
-    assert programs == {each.module for measure in MEASURES for each in measure.contenders}
+    growing = [measure for table in TABLES for measure in table.points.values()]
+    used = {each.module for measure in (*MEASURES, *growing) for each in measure.contenders}
+    assert programs == used
 
 
 def test_a_figure_is_the_median_of_the_ratios_of_each_round() -> None:
