@@ -20,6 +20,8 @@ from benchmarks.worlds import Declared, Merged, Queued, Servers, Words, World
 
 GROWTH = Path(__file__).with_name("growth.json")
 LATENCY_SECONDS = 5
+SECONDS = 2.0
+"""Of work for each point, at least."""
 
 
 @dataclass(frozen=True)
@@ -160,7 +162,7 @@ def main() -> None:
     names = [table.name for table in TABLES]
     parser.add_argument("--table", choices=names, action="append", help="leave it out for all")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=2.0, help="of work for each point")
+    parser.add_argument("--seconds", type=float, default=SECONDS, help="of work for each point")
     parser.add_argument("--tiny", action="store_true", help="one round of next to no work")
     parser.add_argument("--write", action="store_true", help=f"keep the results in {GROWTH.name}")
     given = parser.parse_args()

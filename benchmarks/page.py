@@ -9,13 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.environments import ROOT
-from benchmarks.growth import GROWTH, TABLES, Table
+from benchmarks.growth import GROWTH, SECONDS, TABLES, Table
 from benchmarks.measures import MEASURES, OURS, Measure
 from benchmarks.plots import bars, log_log, short
 from benchmarks.requirements import judged
+from benchmarks.rounds import Effort
 
 RESULTS = Path(__file__).with_name("results.json")
 PAGE = "docs/performance.md"
+PROVISIONAL = "**Provisional: shorter or fewer rounds than a figure needs.** "
 HEAD = """# Performance
 
 <!-- Made by `python -m benchmarks.page` from benchmarks/results.json and growth.json; don't edit. -->
@@ -25,10 +27,10 @@ HEAD = """# Performance
     .venv/bin/python -m benchmarks.page              this page
 
 Contenders run in turn, each in a process and an environment of its own, on the same work;
-[benchmarks/README.md](../benchmarks/README.md) says how. Only ratios within one run mean something: broker,
-Elasticsearch and client share the machine. A figure is the median over the rounds, its spread the lowest
-and the highest round. ackflow tracks and acks every message, with its failure handling on; of the others,
-those that read from RabbitMQ ack what they have done, and operator libraries track nothing.
+[benchmarks/README.md](../benchmarks/README.md) says how. Only ratios within one run mean something:
+broker, Elasticsearch and client share the machine. A figure is the median over the rounds, its spread
+the lowest and the highest round. ackflow tracks and acks every message, with its failure handling on; of
+the others, those that read from RabbitMQ ack what they have done, and operator libraries track nothing.
 """
 
 
@@ -37,24 +39,25 @@ def files() -> dict[str, str]:
     found = json.loads(RESULTS.read_text(encoding="utf-8"))
     grown = json.loads(GROWTH.read_text(encoding="utf-8")) if GROWTH.exists() else None
     plots: dict[str, str] = {}
-    parts = [HEAD, circumstances(found), requirements(found)]
+    parts = [HEAD, circumstances(found, Effort.seconds), requirements(found)]
     for measure in MEASURES:
         if measure.name in found["measures"]:
             parts.append(section(measure, found["measures"][measure.name], plots))
     if grown is not None:
-        parts += ["# What grows how\n", circumstances(grown)]
+        parts += ["# What grows how\n", circumstances(grown, SECONDS)]
         parts += [growth(table, grown["tables"][table.name], plots) for table in TABLES]
     return {PAGE: "\n".join(parts), **{f"docs/{name}": text for name, text in plots.items()}}
 
 
-def circumstances(found: Mapping[str, Any]) -> str:
+def circumstances(found: Mapping[str, Any], least: float) -> str:
     """Say where and with what it was measured."""
     machine, settings = found["machine"], found["settings"]
+    short_of = settings["rounds"] < Effort.rounds or settings["seconds"] < least
     return (
-        f"Measured at commit {found['commit'][:12]} on {machine['processors']} processors "
-        f"({machine['processor']}), {machine['system']}, Python {machine['python']}; "
-        f"{settings['rounds']} rounds, at least {settings['seconds']:g} s of work for the fastest "
-        "contender in each.\n"
+        f"{PROVISIONAL if short_of else ''}Measured at commit {found['commit'][:12]} "
+        f"on {machine['processors']} processors ({machine['processor']}), {machine['system']}, Python {machine['python']}; "
+        f"rounds: {settings['rounds']}, each with at least {settings['seconds']:g} s of work for the "
+        "fastest contender.\n"
     )
 
 
@@ -93,7 +96,7 @@ def section(measure: Measure, found: Mapping[str, Any], plots: dict[str, str]) -
         [
             f"## {measure.name}\n",
             f"{measure.what[0].upper()}{measure.what[1:]}; {found['messages']:,} {measure.unit}, "
-            f"{found['rounds']} rounds.{to_the_limit(measure, contenders)}\n",
+            f"rounds: {found['rounds']}.{to_the_limit(measure, contenders)}\n",
             f"![{measure.name}]({name})\n",
             table([*_rows(measure, contenders, titles, in_bytes)]),
         ]

@@ -65,7 +65,8 @@ def log_log(
             _text(start - 8, y + 4, short(10.0**power), anchor="end"),
         ]
     for number, (name, points) in enumerate(drawn):
-        parts += _curve([place(x, y) for x, y in points], name, "#c8553d" if number else OURS)
+        label = name if len(drawn) > 1 else ""
+        parts += _curve([place(x, y) for x, y in points], label, "#c8553d" if number else OURS)
     return _picture(height, parts)
 
 
