@@ -51,7 +51,7 @@ coverage: $(LISTING)  ## branch coverage of streams/core and operators: 100 %, o
 servers: $(LISTING)  ## RabbitMQ on port 5672 and Elasticsearch on port 9200, for trying things out
 	PYTHON=$(BIN)/python tests/servers/up
 
-bench: $(LISTING)  ## the benchmarks; benchmarks/README.md says what they measure
+bench: $(LISTING)  ## against other libraries, half an hour; ARGS="--measure consume", --tiny, --write, --poison
 	$(BIN)/python -m benchmarks $(ARGS)
 
 chaos: $(LISTING)  ## break real servers and processes, account for every message; ARGS="--form long --seed 1"
@@ -71,4 +71,4 @@ mutation: $(LISTING)  ## change the core in every way, see that a test notices (
 	$(BIN)/python -m tests.mutation $(ARGS)
 
 clean:  ## remove what the commands above made
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .benchmarks build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

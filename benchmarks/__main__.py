@@ -1,139 +1,97 @@
-"""Run the benchmarks on a RabbitMQ and an Elasticsearch of their own.
+"""Run the benchmarks on servers of their own.
 
-python -m benchmarks                             the whole, some minutes
-python -m benchmarks --messages 2000 --rounds 1  only to see that it runs
+python -m benchmarks                             all of them, about half an hour
+python -m benchmarks --measure consume           one of them
+python -m benchmarks --tiny                      only to see that each contender runs
 python -m benchmarks --poison --messages 200000  what bad messages cost
 """
 
 import argparse
 import json
-import os
-import platform
-import statistics
-import subprocess
-import sys
-from dataclasses import asdict, dataclass, field
-from importlib.metadata import version
+from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from benchmarks import poison
-from benchmarks.contenders.task import Task
-from tests.servers.elasticsearch import Elasticsearch
-from tests.servers.rabbitmq import RabbitMQ
+from benchmarks.measures import MEASURES
+from benchmarks.requirements import judged
+from benchmarks.results import circumstances, results
+from benchmarks.rounds import Effort, Round, rounds
+from benchmarks.worlds import Servers
 
 RESULTS = Path(__file__).with_name("results.json")
 POISON = Path(__file__).with_name("poison.json")
-CONTENDERS = {"ackflow": "ackflow_pipeline", "aio-pika iterator": "aio_pika_iterator"}
-VERSIONS = ("aio-pika", "aiormq", "elasticsearch", "orjson")
 
 
-@dataclass
-class Figures:
-    """What one contender took, round by round."""
-
-    seconds: list[float] = field(default_factory=list)
-    cpu: list[float] = field(default_factory=list)
-
-    def rate(self, messages: int) -> float:
-        """Return messages per second, by the median round."""
-        return messages / statistics.median(self.seconds)
-
-
-def end_to_end(amqp: RabbitMQ, search: Elasticsearch, messages: int, rounds: int) -> dict[str, Any]:
-    """Let the contenders index the same messages in turn, and check that each did."""
-    figures = {name: Figures() for name in CONTENDERS}
-    for number in range(rounds):
-        # In turn from both ends: who comes first meets a colder Elasticsearch.
-        for name, module in list(CONTENDERS.items())[:: -1 if number % 2 else 1]:
-            queue = f"bench-{module}-{number}"
-            task = Task(amqp.url, search.url, queue, queue.replace("_", "-"), messages)
-            fill(task)
-            taken = run(module, task)
-            check(amqp, search, task)
-            figures[name].seconds.append(taken["seconds"])
-            figures[name].cpu.append(taken["cpu"])
-            rate = messages / taken["seconds"]
-            print(f"round {number + 1}: {name:20} {rate:10,.0f} messages/s", flush=True)
-    return table(figures, messages)
+def measured(names: Sequence[str], effort: Effort) -> dict[str, Any]:
+    """Run measures; return what goes into results.json."""
+    found: dict[str, list[Round]] = {}
+    with ExitStack() as stack:
+        servers = Servers(stack)
+        for measure in MEASURES:
+            if measure.name in names:
+                found[measure.name] = rounds(measure, servers, effort)
+    return results(found, {"rounds": effort.rounds, "seconds": effort.seconds})
 
 
-def fill(task: Task) -> None:
-    """Publish the messages, persistent, to a durable queue."""
-    command = [sys.executable, "-m", "benchmarks.fill"]
-    subprocess.run(command, check=True, env=environment(task))
+def poisoned(messages: int, number: int) -> dict[str, Any]:
+    """Return what bad messages cost."""
+    with ExitStack() as stack:
+        servers = Servers(stack)
+        found = poison.compare(servers.rabbitmq, servers.elasticsearch, messages, number)
+    return {**found, **circumstances()}
 
 
-def run(module: str, task: Task) -> dict[str, float]:
-    """Run a contender in a process of its own and return what it printed."""
-    command = [sys.executable, "-m", f"benchmarks.contenders.{module}"]
-    result = subprocess.run(
-        command, env=environment(task), capture_output=True, text=True, check=False
-    )
-    if result.returncode:
-        raise RuntimeError(f"{module} failed:\n{result.stderr}")
-    taken: dict[str, float] = json.loads(result.stdout.splitlines()[-1])
-    return taken
-
-
-def environment(task: Task) -> dict[str, str]:
-    """Return the environment that carries a task."""
-    return {**os.environ, "BENCHMARK_TASK": json.dumps(asdict(task))}
-
-
-def check(amqp: RabbitMQ, search: Elasticsearch, task: Task) -> None:
-    """Hold a contender to its work: everything indexed, nothing left in the queue."""
-    found = search.count(task.index)
-    left = amqp.list_queues()[task.queue]
-    if found != task.messages or left != (0, 0):
-        raise RuntimeError(
-            f"{task.queue}: {found} of {task.messages} indexed, {left} left in queue"
+def show(rows: Sequence[Sequence[str]]) -> None:
+    """Print a table."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        print(
+            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
         )
-    search.request("DELETE", f"/{task.index}")
 
 
-def table(figures: dict[str, Figures], messages: int) -> dict[str, Any]:
-    """Return the figures, and ackflow's ratio to each other contender, median by median."""
-    own = figures["ackflow"].rate(messages)
-    return {
-        "messages": messages,
-        "contenders": {
-            name: {
-                "messages_per_second": round(figure.rate(messages)),
-                "spread": [
-                    round(messages / max(figure.seconds)),
-                    round(messages / min(figure.seconds)),
-                ],
-                "cpu_us_per_message": round(statistics.median(figure.cpu) / messages * 1e6, 1),
-            }
-            for name, figure in figures.items()
-        },
-        "end_to_end_vs_handwritten": round(own / figures["aio-pika iterator"].rate(messages), 2),
-    }
+def options() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks",
+        description=__doc__,
+        formatter_class=argparse.RawTextHelpFormatter,
+    )
+    names = [measure.name for measure in MEASURES]
+    parser.add_argument("--measure", choices=names, action="append", help="leave it out for all")
+    parser.add_argument("--rounds", type=int, default=Effort.rounds)
+    parser.add_argument(
+        "--seconds",
+        type=float,
+        default=Effort.seconds,
+        help="of work for the fastest, in each round",
+    )
+    parser.add_argument("--tiny", action="store_true", help="one round of next to no work")
+    parser.add_argument("--poison", action="store_true", help="only what bad messages cost")
+    parser.add_argument("--messages", type=int, default=100_000, help="for --poison, of each kind")
+    parser.add_argument("--write", action="store_true", help="keep the results beside this file")
+    given = parser.parse_args()
+    if given.write and (given.measure or given.tiny):
+        parser.error("--write keeps a whole run: leave out --measure and --tiny")
+    given.measure = given.measure or names
+    return given
 
 
 def main() -> None:
-    """Run, print, and write the results where asked to."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
-    parser.add_argument("--messages", type=int, default=100_000, help="per contender and round")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--poison", action="store_true", help="only what bad messages cost")
-    parser.add_argument("--write", action="store_true", help="keep the results beside this file")
-    options = parser.parse_args()
-    compare, file = (poison.compare, POISON) if options.poison else (end_to_end, RESULTS)
-    with RabbitMQ() as amqp, Elasticsearch() as search:
-        results = compare(amqp, search, options.messages, options.rounds)
-    results["machine"] = {
-        "processors": os.cpu_count(),
-        "python": platform.python_version(),
-        "versions": {name: version(name) for name in VERSIONS},
-    }
-    text = json.dumps(results, indent=2)
-    print(text)
-    if options.write:
-        file.write_text(text + "\n", encoding="utf-8")
+    """Run, print, and keep the results where asked to."""
+    given = options()
+    if given.poison:
+        found, file = poisoned(given.messages, given.rounds), POISON
+        print(json.dumps(found["kinds"], indent=2))
+    else:
+        effort = Effort(given.rounds, given.seconds, given.tiny)
+        found, file = measured(given.measure, effort), RESULTS
+        show(judged(found, found["spreads"]))
+    if given.write:
+        file.write_text(json.dumps(found, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        print(f"written to {file}")
 
 
 if __name__ == "__main__":

@@ -1,16 +1,22 @@
-"""What a contender is asked to do, and how it reports."""
+"""What a contender is asked to do, and how it reports.
 
+Standard library only: each contender has an environment of its own.
+"""
+
+import gc
 import json
 import os
 import resource
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from time import perf_counter
+from types import TracebackType
+from typing import Self
 
 
 @dataclass(frozen=True)
 class Task:
-    """Messages from one queue into one index, prefetch 512, bulks of 256."""
+    """So many messages, from and to where the measure says."""
 
     amqp: str
     elasticsearch: str
@@ -19,6 +25,16 @@ class Task:
     messages: int
     prefetch: int = 512
     chunk: int = 256
+    size: int = 300
+    """Bytes of a body."""
+    stages: int = 1
+    """Functions in a row."""
+    latency: float = 0.0
+    """Seconds that a write of the sink takes."""
+    queues: int = 1
+    """Queues that are merged."""
+    rate: float = 100.0
+    """Messages per second that are published, where that is given."""
 
 
 def given() -> Task:
@@ -32,9 +48,57 @@ def used() -> float:
     return usage.ru_utime + usage.ru_stime
 
 
+class Stopwatch:
+    """Adds up the seconds and CPU seconds of what is done under it."""
+
+    def __init__(self) -> None:
+        self.seconds = self.cpu = 0.0
+        self._began = self._before = 0.0
+
+    def __enter__(self) -> Self:
+        gc.collect()
+        self._began, self._before = perf_counter(), used()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Stop the clock; what comes after this is not measured."""
+        if self._began:
+            self.seconds += perf_counter() - self._began
+            self.cpu += used() - self._before
+            self._began = 0.0
+
+    def report(self, **more: object) -> None:
+        """Print what was measured, for whoever started this program."""
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        taken = {"seconds": self.seconds, "cpu": self.cpu, "peak": peak}
+        print(json.dumps({**taken, **more}), flush=True)
+
+
 async def measured(work: Callable[[Task], Awaitable[object]]) -> None:
     """Do the work; print its seconds and CPU seconds, imports and start-up left out."""
     task = given()
-    began, before = perf_counter(), used()
-    await work(task)
-    print(json.dumps({"seconds": perf_counter() - began, "cpu": used() - before}))
+    with Stopwatch() as watch:
+        await work(task)
+    watch.report()
+
+
+async def repeated(work: Callable[[int], Awaitable[object]], size: int = 1_000_000) -> None:
+    """Do the work on `size` items as often as the task asks, and print what came out each time.
+
+    Calling it gets the items ready, awaiting what it returns is measured.
+    """
+    left, results, watch = given().messages, list[object](), Stopwatch()
+    while left > 0:
+        job = work(min(size, left))
+        with watch:
+            results.append(await job)
+        left -= size
+    watch.report(results=results)

@@ -6,6 +6,7 @@ import orjson
 
 from ackflow import operators as op
 from ackflow import sinks, streams
+from benchmarks.contenders import drivers  # noqa: F401
 from benchmarks.contenders.task import Task, measured
 
 

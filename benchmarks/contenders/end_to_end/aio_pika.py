@@ -5,13 +5,13 @@ https://elasticsearch-py.readthedocs.io/en/stable/async.html#bulk-and-streaming-
 """
 
 import asyncio
-import json
-from typing import Any
 
 import aio_pika
+from aio_pika.abc import AbstractIncomingMessage, AbstractQueue
 from elasticsearch import AsyncElasticsearch
 from elasticsearch.helpers import async_bulk
 
+from benchmarks.contenders.actions import actions
 from benchmarks.contenders.task import Task, measured
 
 
@@ -28,27 +28,21 @@ async def work(task: Task) -> None:
         await client.close()
 
 
-async def consume(queue: Any, client: AsyncElasticsearch, task: Task) -> None:
+async def consume(queue: AbstractQueue, client: AsyncElasticsearch, task: Task) -> None:
     """Collect 256 messages, index them in one bulk, ack each, and so on."""
-    buffer: list[Any] = []
+    buffer: list[AbstractIncomingMessage] = []
     done = 0
     async with queue.iterator() as messages:
         async for message in messages:
             buffer.append(message)
             if len(buffer) >= task.chunk or done + len(buffer) == task.messages:
-                await async_bulk(client, actions(buffer, task.index))
+                await async_bulk(client, actions((m.body for m in buffer), task.index))
                 for indexed in buffer:
                     await indexed.ack()
                 done += len(buffer)
                 buffer.clear()
             if done == task.messages:
                 return
-
-
-def actions(messages: list[Any], index: str) -> list[dict[str, Any]]:
-    """Return the bulk actions for messages."""
-    documents = [json.loads(message.body) for message in messages]
-    return [{"_index": index, "_id": d["word"], "_source": d} for d in documents]
 
 
 if __name__ == "__main__":

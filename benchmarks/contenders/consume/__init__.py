@@ -1,0 +1,1 @@
+"""Take and ack messages of 300 bytes, prefetch 512."""

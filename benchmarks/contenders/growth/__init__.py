@@ -1,0 +1,1 @@
+"""ackflow alone, with one thing growing."""

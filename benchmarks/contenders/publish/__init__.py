@@ -1,0 +1,1 @@
+"""Publish messages of 300 bytes, persistent and confirmed."""
