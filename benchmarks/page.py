@@ -55,9 +55,9 @@ def circumstances(found: Mapping[str, Any], least: float) -> str:
     short_of = settings["rounds"] < Effort.rounds or settings["seconds"] < least
     return (
         f"{PROVISIONAL if short_of else ''}Measured at commit {found['commit'][:12]} "
-        f"on {machine['processors']} processors ({machine['processor']}), {machine['system']}, Python {machine['python']}; "
-        f"rounds: {settings['rounds']}, each with at least {settings['seconds']:g} s of work for the "
-        "fastest contender.\n"
+        f"on {machine['processors']} processors ({machine['processor']}), {machine['system']}, "
+        f"Python {machine['python']}; rounds: {settings['rounds']}, each with at least "
+        f"{settings['seconds']:g} s of work for the fastest contender.\n"
     )
 
 

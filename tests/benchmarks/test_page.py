@@ -1,7 +1,8 @@
 """docs/performance.md shows what results.json and growth.json say."""
 
 from benchmarks.environments import ROOT
-from benchmarks.page import files
+from benchmarks.growth import TABLES
+from benchmarks.page import circumstances, files, growth
 from benchmarks.plots import bars, log_log, short
 
 
@@ -40,3 +41,28 @@ def test_numbers_have_three_digits() -> None:
         "1.23 k",
         "5 M",
     ]
+
+
+def test_what_grows_has_a_table_and_a_plot() -> None:
+    measured = {"messages": 512, "seconds": 0.5, "per_second": 1024, "cpu_us": 9.5, "peak": 40e6}
+    for each in TABLES:
+        more = {"p50": 0.001, "p99": 0.002} if each.shows == "p50" else {}
+        rows = [{"grows": grows, **measured, **more} for grows in each.points]
+        plots: dict[str, str] = {}
+        text = growth(each, rows, plots)
+        assert text.count("\n| ") == len(rows) + 1
+        [(name, picture)] = plots.items()
+        assert f"({name})" in text
+        # A time of nought has no place on a logarithmic axis.
+        shown = sum(grows > 0 for grows in each.points)
+        assert picture.count("<circle") == shown * (2 if more else 1)
+
+
+def test_figures_of_short_rounds_are_called_provisional() -> None:
+    found = {
+        "commit": "0" * 40,
+        "machine": {"processors": 2, "processor": "one", "system": "any", "python": "3.11"},
+    }
+    for rounds, seconds, provisional in ((3, 5.0, False), (2, 5.0, True), (3, 4.9, True)):
+        text = circumstances({**found, "settings": {"rounds": rounds, "seconds": seconds}}, 5.0)
+        assert ("Provisional" in text) is provisional
