@@ -39,6 +39,9 @@ class Inlet(ABC, Generic[A]):
     def pause(self, paused: bool) -> None:
         """Stop handing out for a while, or go on."""
 
+    def woken(self) -> None:  # noqa: B027 - those that never wait have nothing to do
+        """Look again whether something may be handed out, or nothing will come."""
+
     @property
     def in_flight(self) -> int:
         """How many deliveries are handed out, not settled, and not waiting inside the inlet."""

@@ -185,6 +185,9 @@ class PlainInlet(Inlet[Any]):
         self._stopped = True
         self._wake.set()
 
+    def woken(self) -> None:
+        self._wake.set()
+
     def pause(self, paused: bool) -> None:
         self._paused = paused
         self._wake.set()

@@ -95,6 +95,8 @@ class Session:
             return count
         count = min(count, self.limit)
         self.limit -= count
+        for inlet in self.inlets if count and not self.limit else ():
+            inlet.woken()  # those that wait for a message get none any more
         return count
 
     async def close(self, *, abort: bool = False) -> None:

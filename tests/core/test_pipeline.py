@@ -55,6 +55,16 @@ async def test_a_limit_or_timeout_that_cannot_be_meant_is_refused(options: Any) 
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
+async def test_a_source_that_waits_ends_when_another_hands_out_the_last_of_a_limit() -> None:
+    first, second = streams.memory.queue([1]), streams.memory.queue(list[int]())
+    plain = streams.from_queue(asyncio.Queue[int]())
+    merged = first | op.merge(second, plain)
+    handle = (merged | sinks.to_list()).start(limit=2)
+    await asyncio.sleep(1)
+    second.put(2)
+    assert await asyncio.wait_for(handle._result(), 10) == [1, 2]
+
+
 async def test_a_limit_of_one_hands_out_one() -> None:
     assert await (streams.of(1, 2, 3) | sinks.to_list()).start(limit=1) == [1]
     queue = closed(range(3))
