@@ -39,7 +39,7 @@ class Inlet(ABC, Generic[A]):
     def pause(self, paused: bool) -> None:
         """Stop handing out for a while, or go on."""
 
-    def woken(self) -> None:  # noqa: B027 - those that never wait have nothing to do
+    def woken(self) -> None:
         """Look again whether something may be handed out, or nothing will come."""
 
     @property
