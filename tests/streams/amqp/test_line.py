@@ -57,10 +57,8 @@ class FakeChannel:
 
 
 class FakeLink:
+    wired = False
     left = 0
-
-    def tap(self, *_: Any) -> None:
-        """A connection without a wire."""
 
     async def leave(self) -> None:
         self.left += 1
