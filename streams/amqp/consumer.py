@@ -20,7 +20,18 @@ OUTAGE = "what was unacked for long was given back until the outage is over"
 LOOK_AGAIN = 1.0
 """Seconds between looks at whether an outage is over."""
 
+FEW = 5
+"""Queues that are named where many are meant."""
+
 logger = logging.getLogger("ackflow.amqp")
+
+
+def named(queues: Sequence[str]) -> str:
+    """Name queues in a text: all of a few, the first of many."""
+    if len(queues) == 1:
+        return f"amqp queue {queues[0]}"
+    more = f" and {len(queues) - FEW:,} more" if len(queues) > FEW + 1 else ""
+    return f"amqp queues {', '.join(queues[: FEW if more else None])}{more}"
 
 
 class Consumer:
@@ -34,8 +45,7 @@ class Consumer:
         self, settings: Settings, session: Session, prefetch: int, *, properties: bool = False
     ) -> None:
         """`properties`: whether every delivery has to have some that can be read."""
-        many = "s" if len(settings.queues) > 1 else ""
-        self.name = f"amqp queue{many} {', '.join(settings.queues)}"
+        self.name = named(settings.queues)
         self.start_timeout = settings.start_timeout
         self.patience = settings.patience
         self.illegal = 0
@@ -87,7 +97,7 @@ class Consumer:
             async with asyncio.timeout(ANSWER_WITHIN):
                 with refusals.answers(self.name):
                     await channel.basic_qos(prefetch_count=self._prefetch)
-                await self._consume_all(line, link)
+            await self._consume_all(line, link)
         except BaseException:
             await line.close()
             raise
@@ -101,26 +111,41 @@ class Consumer:
     async def _consume_all(self, line: Line, link: Link) -> None:
         """Consume from every queue. Once started, those that are gone do not stop the others."""
         if self._settings.others:
-            await topology.prepare(link, self._settings.others, self._settings.declare, False)
+            await self._prepare(link, self._settings.others)
+        prepared = await self._prepare_at_once(link)
         absences = Absences(self.name, line, lambda queue: self._consume(line, link, queue))
         line.goes_on = absences.goes_on
         errors: list[SourceError] = []
         for queue in self._settings.queues:
             try:
-                await self._consume(line, link, queue)
+                await self._consume(line, link, queue, prepared=prepared)
             except Refused as error:
                 errors.append(error)
                 if not self._started or len(errors) == len(self._settings.queues):
                     raise
                 absences.add(queue, error)
 
-    async def _consume(self, line: Line, link: Link, queue: str) -> None:
+    async def _prepare(self, link: Link, queues: Sequence[str]) -> None:
         settings = self._settings
-        await topology.prepare(link, [queue], settings.declare, settings.retry_queue)
+        await topology.prepare(link, queues, settings.declare, settings.retry_queue)
+
+    async def _prepare_at_once(self, link: Link) -> bool:
+        """Prepare all queues on one channel; False where one can't be had, which ends that channel."""
+        try:
+            await self._prepare(link, self._settings.queues)
+        except Refused:
+            return False
+        return True
+
+    async def _consume(self, line: Line, link: Link, queue: str, *, prepared: bool = False) -> None:
+        settings = self._settings
+        if not prepared:
+            await self._prepare(link, [queue])
         # With x-priority always, for a stream refuses it: no other sign tells one before it delivers.
         arguments = {"x-priority": settings.priority, **settings.consumer_arguments}
         try:
-            await line.consume(queue, self._tags[queue], arguments)
+            async with asyncio.timeout(ANSWER_WITHIN):
+                await line.consume(queue, self._tags[queue], arguments)
         except Refused as error:
             if "rabbit_stream_queue" in str(error):
                 raise Refused(f"queue {queue!r} is of type stream; {NO_STREAMS}") from error

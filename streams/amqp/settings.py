@@ -12,6 +12,8 @@ from ackflow.streams.core import FailurePolicy, check_prefetch
 MAX_BODY_BYTES = 16 * 1024 * 1024
 LARGEST_BODY = 512 * 2**20
 """Bytes: RabbitMQ has no larger message: https://www.rabbitmq.com/docs/configure (max_message_size)"""
+MANY = 16
+"""Queues beyond which a stream's repr says how many there are."""
 CONSUMER_TIMEOUT = 1_800.0
 """Seconds after which RabbitMQ cuts the channel of an unacked message:
 https://www.rabbitmq.com/docs/consumers#acknowledgement-timeout"""
@@ -89,7 +91,11 @@ class Settings:
     @property
     def shown(self) -> dict[str, Any]:
         """What a stream's repr says of them."""
-        names = self.queues[0] if len(self.queues) == 1 else list(self.queues)
+        names: str | list[str] = list(self.queues)
+        if len(names) == 1:
+            names = names[0]
+        elif len(names) > MANY:
+            names = f"{names[0]} and {len(names) - 1:,} more"
         shown: dict[str, Any] = {"name": names, "url": str(self.server)}
         if self.prefetch is not None:
             shown["prefetch"] = self.prefetch

@@ -1,11 +1,12 @@
 """Topology: the queues, exchanges and bindings that a source needs, checked or declared."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from ackflow.streams.amqp import refusals
-from ackflow.streams.amqp.link import Link, close
+from ackflow.streams.amqp.link import ANSWER_WITHIN, Link, close
 
 if TYPE_CHECKING:
     from aiormq.channel import Channel
@@ -125,9 +126,10 @@ async def prepare(
     channel = await link.channel()
     try:
         for queue in queues:
-            await _prepare(channel, queue, declare)
-            if retries:
-                await _declare(channel, retry_queue(queue), retry_arguments(queue))
+            async with asyncio.timeout(ANSWER_WITHIN):
+                await _prepare(channel, queue, declare)
+                if retries:
+                    await _declare(channel, retry_queue(queue), retry_arguments(queue))
     finally:
         await close(channel)
 

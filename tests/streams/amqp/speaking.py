@@ -40,6 +40,8 @@ class Speaker:
         self.connections = 0
         self.acked: list[int] = []
         self.published: list[bytes] = []
+        self.consumed: list[str] = []
+        """The queues that anybody consumed from, in order."""
         self.silent = False
         """Whether it stays on the line without a word where it would hang up."""
         self.piece = 0
@@ -92,6 +94,7 @@ class Speaker:
             case Queue.Declare():
                 yield Queue.DeclareOk(asked.queue, len(self._bodies), 0)
             case Basic.Consume():
+                self.consumed.append(asked.queue)
                 yield Basic.ConsumeOk(asked.consumer_tag)
                 yield from self._deliveries(asked.consumer_tag)
             case Basic.Cancel():
