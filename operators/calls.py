@@ -2,20 +2,20 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine
 from functools import partial
-from typing import Any, Final, Protocol
+from typing import Any, Final, NoReturn, Protocol
 
 from ackflow.operators.functions import name
 from ackflow.streams.core import (
     END,
     GIVEN_BACK,
+    OUTAGES,
     Context,
     Pull,
     Run,
     Token,
     cancelled,
-    concatenate,
     fresh,
     settle,
 )
@@ -35,24 +35,34 @@ class Concurrent(Protocol):
 
 
 class _Call:
-    """One call: what it is for, and its task, or None for a failure that passes by."""
+    """One call: what it is for and its task; or a failure that passes by."""
 
-    __slots__ = ("run", "task")
+    __slots__ = ("failure", "task", "token", "value")
 
-    def __init__(self, run: Run[Any], task: "asyncio.Task[Any] | None") -> None:
-        self.run = run
-        self.task = task
+    def __init__(self, value: Any, token: Token | None, failure: Run[Any] | None = None) -> None:
+        self.value = value
+        self.token = token
+        self.failure = failure
+        self.task: asyncio.Task[Any] | None = None
+
+    @property
+    def finished(self) -> bool:
+        return self.task is None or self.task.done()
 
 
 class Calls:
-    """The calls of one stage in one run: a task for each, O(1) bookkeeping per call."""
+    """The calls of one stage in one run: a task for each, O(1) bookkeeping per call.
+
+    The task is that of the user's coroutine itself, with nothing around it: what an outage or an error
+    asks for is done when it has ended.
+    """
 
     def __init__(
         self,
         stage: Concurrent,
         context: Context,
         upstream: AsyncIterator[Run[Any]],
-        call: AsyncFunction,
+        call: Callable[[Any], Coroutine[Any, Any, Any]],
     ) -> None:
         self._stage = stage
         self._function = call
@@ -65,6 +75,7 @@ class Calls:
         self._running: deque[_Call] = deque()
         self._finished: deque[_Call] = deque()
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._closed = False
 
     async def runs(self) -> AsyncGenerator[Run[Any]]:
         """Start calls where there is room, and hand out what has finished."""
@@ -98,7 +109,7 @@ class Calls:
             self._waiting.extend(zip(run.values, run.tokens, strict=True))
 
     def _pass_by(self, run: Run[Any]) -> None:
-        call = _Call(run, None)
+        call = _Call(None, None, run)
         (self._running if self._stage.ordered else self._finished).append(call)
 
     def _room(self) -> bool:
@@ -115,56 +126,83 @@ class Calls:
             value, token = self._waiting.popleft()
             if not fresh(token):
                 continue
-            task = asyncio.create_task(self._call(value), name=self._name)
-            self._tasks.add(task)
-            call = _Call(Run([value], [token]), task)
+            call = _Call(value, token)
+            self._begin(call, self._coroutine(value))
             if self._stage.ordered:
                 self._running.append(call)
-            task.add_done_callback(partial(self._done, call))
 
-    async def _call(self, value: Any) -> Any:
-        return await self._circuit.run(lambda: self._function(value))
+    def _coroutine(self, value: Any) -> Coroutine[Any, Any, Any]:
+        if self._circuit.halted:
+            return self._circuit.run(partial(self._function, value))
+        try:
+            return self._function(value)
+        except Exception as error:  # it can't be called so
+            return _raising(error)
+
+    def _begin(self, call: _Call, coroutine: Coroutine[Any, Any, Any]) -> None:
+        task = call.task = asyncio.create_task(coroutine, name=self._name)
+        self._tasks.add(task)
+        task.add_done_callback(partial(self._done, call))
 
     def _done(self, call: _Call, task: "asyncio.Task[Any]") -> None:
         self._tasks.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if isinstance(error, OUTAGES) and not self._closed:
+            again = self._circuit.again(partial(self._function, call.value), error)
+            self._begin(call, again)
+            return
         if not self._stage.ordered:
             self._finished.append(call)
         self._wake.set()
 
     def _results(self) -> list[Run[Any]]:
         """Take out what has finished, in the order of the input where that is asked for."""
-        done: list[Run[Any]] = []
+        runs: list[Run[Any]] = []
+        values: list[Any] = []
+        tokens: list[Token] = []
         calls = self._running if self._stage.ordered else self._finished
-        while calls and (calls[0].task is None or calls[0].task.done()):
-            run = self._outcome(calls.popleft())
-            if run is not None:
-                done.append(run)
-        return [concatenate(done)] if done and all(r.error is None for r in done) else done
+        while calls and calls[0].finished:
+            call = calls.popleft()
+            failed = self._outcome(call, values, tokens)
+            if failed is not None:
+                if values:
+                    runs.append(Run(values, tokens))
+                    values, tokens = [], []
+                runs.append(failed)
+        return [*runs, Run(values, tokens)] if values else runs
 
-    def _outcome(self, call: _Call) -> Run[Any] | None:
-        run, task = call.run, call.task
-        if task is None:
-            return run
+    def _outcome(self, call: _Call, values: list[Any], tokens: list[Token]) -> Run[Any] | None:
+        """Add what a call has come to; return a failure that goes on to a `catch`."""
+        task, token = call.task, call.token
+        if task is None or token is None:
+            return call.failure
         error = RuntimeError(f"{name(self._stage.function)} was cancelled")
         failure = error if task.cancelled() else task.exception()
         if failure is None:
-            return self._answered(run, task.result())
-        if not isinstance(failure, Exception):
+            self._answered(task.result(), token, values, tokens)
+        elif not isinstance(failure, Exception):
             raise failure
-        if self._context.caught:
-            return Run(run.values, run.tokens, failure)
-        self._context.session.failed(run.tokens, failure, repr(self._stage), run.values[0])
+        elif self._context.caught:
+            return Run([call.value], [token], failure)
+        else:
+            self._context.session.failed([token], failure, repr(self._stage), call.value)
         return None
 
-    def _answered(self, run: Run[Any], answer: Any) -> Run[Any] | None:
+    def _answered(self, answer: Any, token: Token, values: list[Any], tokens: list[Token]) -> None:
         if answer is LEFT:
-            settle(run.tokens, GIVEN_BACK)
-            return None
-        return Run([answer], run.tokens) if fresh(run.tokens[0]) else None
+            settle([token], GIVEN_BACK)
+        elif fresh(token):
+            values.append(answer)
+            tokens.append(token)
 
     async def _close(self) -> None:
         """Cancel the calls under way; their messages stay unsettled, and so go back."""
+        self._closed = True
         try:
             await cancelled(*self._tasks)
         finally:
             await self._pull.close()
+
+
+async def _raising(error: Exception) -> NoReturn:
+    raise error

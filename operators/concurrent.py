@@ -2,7 +2,7 @@
 
 import asyncio
 import inspect
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine
 from typing import Any
 
 from ackflow.operators.calls import AsyncFunction, Calls
@@ -47,9 +47,11 @@ class MapAsync(Stage):
         return 0
 
     def runs(self, context: Context, *inputs: AsyncIterator[Run[Any]]) -> AsyncGenerator[Run[Any]]:
-        return Calls(self, context, inputs[0], self._call).runs()
+        plain = self.timeout is None and inspect.iscoroutinefunction(self.function)
+        call: Any = self.function if plain else self._call
+        return Calls(self, context, inputs[0], call).runs()
 
-    def _call(self, value: Any) -> Awaitable[Any]:
+    def _call(self, value: Any) -> Coroutine[Any, Any, Any]:
         return within(self.function, value, self.timeout)
 
 

@@ -66,6 +66,11 @@ class Circuit:
                         self._mend()
                         return answer
 
+    async def again(self, call: Callable[[], Awaitable[T]], error: Exception) -> T:
+        """Return what the call returns once the outage is over that an earlier try of it has met."""
+        self._fail(error)
+        return await self.run(call)
+
     def _fail(self, error: Exception) -> None:
         self._failures += 1
         self._board.halted(self._part, describe(error))
