@@ -569,6 +569,7 @@ ELSEWHERE = {
     "sinks.files": "tests/sinks/test_files.py",
     "sinks.sqlite": "tests/sinks/test_sqlite.py",
     "streams.amqp": "tests/streams/amqp/test_settings.py",
+    "streams.dask": "tests/streams/test_dask.py",
     "streams.files": "tests/streams/test_files.py",
     "streams.http": "tests/streams/test_http.py",
     "streams.running": "tests/running/test_script.py",
