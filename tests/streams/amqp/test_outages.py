@@ -218,6 +218,7 @@ async def test_a_declared_queue_that_was_deleted_is_made_again(rabbitmq: RabbitM
     sink = Collect()
     run = (amqp.queue(queue, url=url, prefetch=10, declare="classic") | sink).start()
     await eventually(lambda: queue in rabbitmq.list_queues())
+    await eventually(lambda: _consumed(url, queue))
     async with channel(url) as own:
         await own.queue_delete(queue)
     await eventually(lambda: run.stats().reconnects == 1 and run.state == "running")
