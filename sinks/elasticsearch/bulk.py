@@ -40,6 +40,7 @@ def bulk(
     ensure: Mapping[str, Any] | None = None,
     server_timeout: float = 60.0,
     request_timeout: float = 90.0,
+    compress: bool = False,
     api_key: str | tuple[str, str] | None = None,
     basic_auth: tuple[str, str] | None = None,
     bearer_auth: str | None = None,
@@ -103,6 +104,8 @@ def bulk(
         ensure: create the index at the start unless it is there, with these settings and mappings.
         server_timeout: seconds for which Elasticsearch waits for a missing shard.
         request_timeout: seconds for a bulk; more than `server_timeout`.
+        compress: send bulks with gzip, for networks that are slower than a processor; needs the extra
+            `gzip`. A client of yours compresses by itself where it was made with http_compress=True.
         api_key: a key, or its id and secret.
         basic_auth: user and password, which may also stand in the URL.
         bearer_auth: a token.
@@ -126,6 +129,7 @@ def bulk(
         certificate=certificate,
         verify_certs=verify_certs,
         request_timeout=request_timeout,
+        compress=compress,
     )
     addressing = Addressing(
         index=index,

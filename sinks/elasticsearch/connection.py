@@ -9,6 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, quote, unquote, urlsplit
 
+from ackflow.sinks.elasticsearch.gzipping import Gzip, Plain
+from ackflow.streams.core import check_flag
+
 if TYPE_CHECKING:
     from elasticsearch import AsyncElasticsearch
 
@@ -27,6 +30,8 @@ class Connection:
     credentials: dict[str, Any] = field(default_factory=dict, repr=False)
     tls: dict[str, Any] = field(default_factory=dict)
     request_timeout: float = 90.0
+    body: Gzip | Plain = field(default_factory=Plain, repr=False)
+    """How bulks are sent."""
 
     @property
     def name(self) -> str:
@@ -69,12 +74,14 @@ def connection(
     certificate: Certificate | None = None,
     verify_certs: bool = True,
     request_timeout: float = 90.0,
+    compress: bool = False,
 ) -> Connection:
     """Check the settings and part credentials from addresses."""
     given = {"api_key": api_key, "basic_auth": basic_auth, "bearer_auth": bearer_auth}
     credentials = {name: secret for name, secret in given.items() if secret is not None}
     _check_credentials(credentials)
     tls = _tls(ca_certs, certificate, verify_certs)
+    check_flag("bulk(compress)", compress)
     if isinstance(url_or_client, (str, list, tuple)):
         hosts, secret = _addresses(url_or_client)
         if secret and credentials:
@@ -88,7 +95,13 @@ def connection(
             raise ValueError(
                 f"bulk({hosts[0]!r}, {next(iter(tls))}=…): needs https:// in every URL"
             )
-        return Connection(hosts, None, credentials, tls, request_timeout)
+        body = Gzip() if compress else Plain()
+        return Connection(hosts, None, credentials, tls, request_timeout, body)
+    if compress:
+        raise ValueError(
+            "bulk(client, compress=True): a client compresses by itself; make it with "
+            "http_compress=True, or give a URL in its place"
+        )
     if credentials or tls:
         raise ValueError(
             f"bulk(client, {next(iter(credentials or tls))}=…): a client brings its own "

@@ -55,11 +55,12 @@ class Running:
     async def exchange(self, payload: bytes) -> Answer:
         """Send one bulk when the limiter lets it pass."""
         status = 0
+        packed = await self.server.packed(payload)
         async with Passage(self._gate) as passage:
-            self.statistics.bytes += len(payload)
+            self.statistics.bytes += len(packed)
             self._show()
             try:
-                answer = await self.server.bulk(payload)
+                answer = await self.server.bulk(packed)
                 status, passage.pressure = answer.status, answer.pressure
             except NoAnswerError as lost:
                 passage.pressure = lost.timeout

@@ -47,10 +47,15 @@ class Server:
         """What to call the server in messages."""
         return f"Elasticsearch at {self._connection.name}"
 
-    async def bulk(self, payload: bytes) -> Answer:
+    async def packed(self, payload: bytes) -> bytes:
+        """Return a bulk as it is sent."""
+        return await self._connection.body.packed(payload)
+
+    async def bulk(self, packed: bytes) -> Answer:
         """Send a bulk; raise Unavailable if it was not sent, NoAnswerError if nobody knows."""
+        headers = {"content-type": LINES, **self._connection.body.headers}
         # POST: aiohttp sends a PUT again when a kept-alive connection dies, and stores it twice.
-        return await self._request("POST", "/_bulk", self._parameters, LINES, payload)
+        return await self._request("POST", "/_bulk", self._parameters, headers, packed)
 
     async def probe(self) -> None:
         """Ask whether Elasticsearch is there; raise Unavailable if not."""
@@ -89,7 +94,8 @@ class Server:
 
         path = f"/{quote(index, safe='')}"
         try:
-            answer = await self._request("PUT", path, None, JSON, orjson.dumps(body))
+            content = {"content-type": JSON}
+            answer = await self._request("PUT", path, None, content, orjson.dumps(body))
         except NoAnswerError as lost:
             self.halt(f"{self.name} did not say whether it created {index!r}: {lost}")
         exists = answer.cause.type == "resource_already_exists_exception"
@@ -119,7 +125,7 @@ class Server:
         method: str,
         path: str,
         parameters: Mapping[str, Any] | None = None,
-        content: str = JSON,
+        headers: Mapping[str, str] | None = None,
         body: bytes | None = None,
         timeout: float | None = None,
     ) -> Answer:
@@ -128,10 +134,13 @@ class Server:
         if self._client is None:
             self._client = self._open()
         client = self._client if timeout is None else self._client.options(request_timeout=timeout)
-        headers = {"accept": JSON} if body is None else {"accept": JSON, "content-type": content}
         try:
             response = await client.perform_request(
-                method, path, params=parameters, headers=headers, body=body
+                method,
+                path,
+                params=parameters,
+                headers={"accept": JSON, **(headers or {})},
+                body=body,
             )
         except ApiError as error:  # also UnsupportedProductError, of answers with 2xx
             body = error.body

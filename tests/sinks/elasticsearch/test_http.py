@@ -34,6 +34,18 @@ async def test_one_chunk_is_one_post() -> None:
     )
 
 
+async def test_bulks_are_sent_with_gzip_where_it_is_asked_for() -> None:
+    many = [{"word": f"palavra {number}"} for number in range(100)]
+    async with FakeElasticsearch() as server, running(server.url, compress=True) as engine:
+        await engine.write(*many)
+        assert engine.source.accepted == list(range(100))
+        sent = engine.statistics.bytes
+    headers = server.requests[-1].headers
+    assert (headers["Content-Encoding"], headers["Content-Length"]) == ("gzip", str(sent))
+    assert sent < sum(len(str(each)) for each in many) / 2
+    assert list(server.documents.values()) == many
+
+
 @pytest.mark.parametrize(
     "answer",
     [

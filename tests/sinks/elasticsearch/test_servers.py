@@ -147,6 +147,15 @@ async def test_a_malformed_update_is_found_among_good_ones(
         assert engine.statistics.bisects > 0
 
 
+async def test_bulks_with_gzip_are_stored_and_judged_alike(
+    server: Elasticsearch, index: str
+) -> None:
+    async with running(server.url, index=index, refresh=True, compress=True) as engine:
+        await engine.write(*words("água", "b"), {"word": "c", "n": 2**70})
+        assert (engine.source.accepted, engine.source.rejected) == ([0, 1], [2])
+    assert server.count(index) == 2
+
+
 async def test_the_sink_of_another_clients_maker_works_too(
     server: Elasticsearch, index: str
 ) -> None:

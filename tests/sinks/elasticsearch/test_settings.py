@@ -5,6 +5,7 @@ import sys
 from typing import Any
 
 import pytest
+from elasticsearch import AsyncElasticsearch
 
 from ackflow.sinks import elasticsearch
 from ackflow.sinks.elasticsearch import bulk
@@ -30,6 +31,7 @@ WRONG: list[tuple[type[Exception], dict[str, Any], str]] = [
     (ValueError, {"version": "n", "op": "create"}, "op='index'"),
     (ValueError, {"if_seq_no": "n"}, "both or neither"),
     (ValueError, {"version": "n", "if_seq_no": "n", "if_primary_term": "t"}, "leave one out"),
+    (TypeError, {"compress": 1}, r"bulk\(compress\)"),
     (ValueError, {"concurrency": 0}, "at least 1"),
     (TypeError, {"concurrency": 1.5}, "whole number"),
     (ValueError, {"max_bytes": 0}, "at least 1"),
@@ -113,6 +115,18 @@ def test_errors_never_show_secrets(make: Any) -> None:
 def test_a_sink_never_shows_secrets(sink: Any) -> None:
     assert repr(sink) == "elasticsearch.bulk('http://localhost:9200', index='words', id='word')"
     assert "tiger" not in repr(vars(sink)) + str(vars(sink)["_connection"])
+
+
+async def test_a_client_compresses_by_itself_or_not_at_all() -> None:
+    async with AsyncElasticsearch("http://localhost:9200") as client:
+        with pytest.raises(ValueError, match=r"bulk\(client, compress=True\).* http_compress=True"):
+            bulk(client, index="words", id="word", compress=True)
+
+
+def test_compressing_without_isal_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "isal", None)
+    with pytest.raises(ValueError, match=r"bulk\(compress=True\).*pip install 'ackflow\[gzip\]'"):
+        bulk("http://localhost:9200", index="words", id="word", compress=True)
 
 
 async def test_a_client_that_blocks_is_refused() -> None:
