@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from fractions import Fraction
 from typing import Any
 
 from ackflow.streams.core import Stream, check_duration, check_on_error, from_lists
@@ -26,6 +25,8 @@ def every(seconds: float, *, on_error: Any = "raise") -> Stream[int]:
     """
     check_duration("streams.every(seconds)", seconds, "streams.every(60) ticks once a minute")
     check_on_error("streams.every(on_error)", on_error)
+    from fractions import Fraction  # takes a tenth of what importing ackflow does
+
     period = Fraction(seconds)
 
     async def ticks() -> AsyncIterator[list[int]]:

@@ -1,5 +1,7 @@
 """ackflow's streams are aiostream streams too, for values."""
 
+import subprocess
+import sys
 from typing import Any
 
 import aiostream
@@ -16,6 +18,37 @@ async def test_a_stream_is_an_aiostream_stream() -> None:
     assert await aiostream.stream.list(stream) == [1, 2, 3]
     async with stream.stream() as streamer:
         assert [value async for value in streamer] == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "from ackflow import streams; import aiostream",
+        "import aiostream; from ackflow import streams",
+        "from ackflow import streams; from aiostream import pipe; import aiostream",
+        "from ackflow import streams; import aiostream.stream",
+    ],
+)
+def test_it_is_one_whatever_is_imported_first(lines: str) -> None:
+    program = (
+        "import importlib, sys\n"
+        f"{lines}\n"
+        "made = streams.of(1)\n"
+        "assert isinstance(made, aiostream.Stream)\n"
+        "assert type(aiostream.__spec__.loader).__name__ == 'SourceFileLoader'\n"
+        "assert importlib.reload(aiostream) is aiostream\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_importing_streams_does_not_load_aiostream_or_a_driver() -> None:
+    program = (
+        "import sys\n"
+        "from ackflow import operators, sinks, streams\n"
+        "found = {'aiostream.core', 'aiormq', 'aiohttp', 'elasticsearch', 'orjson'} & set(sys.modules)\n"
+        "assert not found, found\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
 
 
 async def test_aiostream_pipes_work_on_values() -> None:
