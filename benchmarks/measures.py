@@ -94,6 +94,7 @@ MEASURES = (
         "map, filter and chunk(256) over 10⁶ integers; ackflow tracks them",
         _contenders(
             "operators",
+            ("queue", "ackflow, from a queue with acks", None),
             ("async_generators", "plain async generators", None),
             ("streamable", "streamable", "operators"),
             ("aiostream", "aiostream", "operators"),

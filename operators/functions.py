@@ -89,6 +89,13 @@ class Calling:
 
 def call_each(call: str, function: Callable[[Any], Any], run: Run[Any]) -> list[Any]:
     """Return what a function makes of each value; raise Interrupted where it fails."""
+    return call_each_of(call, function, run)[0]
+
+
+def call_each_of(
+    call: str, function: Callable[[Any], Any], run: Run[Any]
+) -> tuple[list[Any], set[type]]:
+    """Return what a function makes of each value, and the types that are among it."""
     results: list[Any] = []
     try:
         results.extend(map(function, run.values))
@@ -102,7 +109,7 @@ def call_each(call: str, function: Callable[[Any], Any], run: Run[Any]) -> list[
     except asyncio.CancelledError:
         cancelled = RuntimeError(f"{call}: {name(function)} raised CancelledError")
         raise _stopped(cancelled, run, results) from None
-    return results
+    return results, kinds
 
 
 def _stopped(error: Exception, run: Run[Any], results: list[Any]) -> Interrupted:

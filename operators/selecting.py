@@ -4,7 +4,7 @@ from collections.abc import Callable
 from operator import not_
 from typing import Any, overload
 
-from ackflow.operators.functions import OfFunction, call_each, check_function
+from ackflow.operators.functions import OfFunction, call_each, call_each_of, check_function
 from ackflow.operators.variables import A
 from ackflow.streams.core import (
     SKIPPED,
@@ -31,12 +31,13 @@ class Filter(OfFunction, Step):
     def bind(self, context: Context) -> Callable[[Run[Any]], Run[Any]]:
         def apply(run: Run[Any]) -> Run[Any]:
             stop: Interrupted | None = None
+            kinds: set[type] = set()
             try:
-                answers = call_each(CALL, self.function, run)
+                answers, kinds = call_each_of(CALL, self.function, run)
             except Interrupted as interrupted:
                 stop, answers = interrupted, interrupted.done.values
             mask = answers
-            if set(map(type, answers)) != {bool}:
+            if kinds != {bool}:
                 try:
                     mask = call_each(CALL, bool, Run(answers, run.tokens[: len(answers)]))
                 except Interrupted as interrupted:
@@ -49,9 +50,9 @@ class Filter(OfFunction, Step):
         return apply
 
     def _select(self, run: Run[Any], mask: list[bool]) -> Run[Any]:
-        if all(mask):
+        if False not in mask:
             return run
-        settle(select(run.tokens, list(map(not_, mask))), SKIPPED)
+        settle(select(run.tokens, map(not_, mask)), SKIPPED)
         return run.select(mask)
 
 

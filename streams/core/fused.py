@@ -10,7 +10,7 @@ from ackflow.streams.core.run import WORK, Run, concatenate
 from ackflow.streams.core.session import Session
 from ackflow.streams.core.stage import Context, Step
 
-SLICE = 1024
+SLICE = 4096
 """Messages at most between two looks at the clock."""
 
 Apply = Callable[[Run[Any]], Run[Any]]

@@ -14,7 +14,7 @@ from ackflow.streams.core.stream import Stream
 
 A = TypeVar("A")
 
-RUN = 1024
+RUN = 4096
 """Values that a synchronous iterable is read ahead by at most."""
 
 
@@ -42,7 +42,7 @@ def from_iterable(
         await (streams.from_iterable(range(3)) | sinks.to_list())     # [0, 1, 2]
 
     A synchronous iterable is read ahead by what it yields within a few milliseconds, and by at most
-    1,024 values; an asynchronous one not at all. An iterator, such as a generator, is read by one run
+    4,096 values; an asynchronous one not at all. An iterator, such as a generator, is read by one run
     only: a second one raises SourceError.
     Acks: there is nothing to ack; `on_error` is "raise", "skip" or a dead-letter sink.
     Raises TypeError, where it is written, for what can't be iterated.

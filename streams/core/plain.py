@@ -173,7 +173,8 @@ class PlainInlet(Inlet[Any]):
             raise TypeError(
                 f"{self._source.name}: must yield lists, got {shown(values)}; [value] is one"
             )
-        values = values[: self._session.allow(len(values))]
+        allowed = self._session.allow(len(values))
+        values = values if allowed == len(values) else values[:allowed]
         tags = range(self._position, self._position + len(values))
         self._position += len(values)
         self._session.summary.delivered += len(values)

@@ -7,7 +7,7 @@ own, and a `Stretch` instead of many pairs of one account: what comes from a sou
 and settled together never becomes pairs, which costs a message some 20 ns where pairs took 200.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, compress, groupby, repeat
 from operator import itemgetter
 from typing import Any, Protocol, TypeAlias, overload
@@ -90,7 +90,7 @@ class Stretch(Sequence[Token]):
         return f"Stretch({self.account!r}, {self.tags!r})"
 
 
-def select(tokens: Sequence[Token], mask: Sequence[Any]) -> Sequence[Token]:
+def select(tokens: Sequence[Token], mask: Iterable[Any]) -> Sequence[Token]:
     """Return the tokens for which the mask says yes."""
     if isinstance(tokens, Stretch):
         return Stretch(tokens.account, list(compress(tokens.tags, mask)))

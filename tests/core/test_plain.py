@@ -32,13 +32,13 @@ async def test_lists_are_handed_out_value_by_value_and_counted() -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "sizes"),
-    [(0.0, [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 1024, 929]), (0.01, [1] * 4000)],
+    [(0.0, [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 1809]), (0.01, [1] * 10_000)],
 )
-def test_a_synchronous_iterable_is_read_ahead_by_what_takes_milliseconds_up_to_1024(
+def test_a_synchronous_iterable_is_read_ahead_by_what_takes_milliseconds_up_to_4096(
     monkeypatch: pytest.MonkeyPatch, seconds: float, sizes: list[int]
 ) -> None:
     monkeypatch.setattr(iterables, "perf_counter", count(0.0, seconds).__next__)
-    source: Any = streams.from_iterable(range(4000)).stage
+    source: Any = streams.from_iterable(range(10_000)).stage
     assert [len(some) for some in source.lists()] == sizes
 
 
@@ -75,11 +75,11 @@ async def test_an_asynchronous_iterator_that_cannot_be_closed_is_left_alone() ->
 
 async def test_a_queue_is_emptied_as_it_fills() -> None:
     queue: asyncio.Queue[int] = asyncio.Queue()
-    for number in range(1068):
+    for number in range(4140):
         queue.put_nowait(number)
     source: Any = streams.from_queue(queue).stage
     several = source.lists()
-    assert [len(await anext(several)), len(await anext(several))] == [1024, 44]
+    assert [len(await anext(several)), len(await anext(several))] == [4096, 44]
     waiting = asyncio.ensure_future(anext(several))
     await asyncio.sleep(5)
     queue.put_nowait(7)
