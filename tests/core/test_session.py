@@ -146,7 +146,7 @@ def test_parts_of_one_name_have_circuits_of_their_own() -> None:
     assert names == ["store", "map", "store (2)", "store (3)"]
 
 
-def test_a_halt_is_counted_and_logged_once_and_its_last_reason_is_shown(caplog: Any) -> None:
+async def test_a_halt_is_counted_and_logged_once_and_its_last_reason_is_shown(caplog: Any) -> None:
     running = Session()
     running.halted("store", "first")
     running.halted("store", "second")
