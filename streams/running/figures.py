@@ -25,7 +25,7 @@ COUNTERS = {
 }
 """What is counted once for a run: the name, the counter of the summary, and what it means."""
 
-Labelled = dict[str, str]
+Sample = tuple[Mapping[str, str], float]
 
 
 def figures_of(runs: Mapping[str, Handle[Any]]) -> list[Figure]:
@@ -34,7 +34,9 @@ def figures_of(runs: Mapping[str, Handle[Any]]) -> list[Figure]:
     for name, handle in runs.items():
         for figure in _figures(handle):
             labelled = figure.labelled(pipeline=_clean(name)) if name else figure
-            samples = [({k: _clean(v) for k, v in at.items()}, n) for at, n in labelled.samples]
+            samples: list[Sample] = [
+                ({k: _clean(v) for k, v in at.items()}, n) for at, n in labelled.samples
+            ]
             before = merged.get(figure.name)
             earlier = () if before is None else before.samples
             kind, text = (before or figure).kind, (before or figure).help
@@ -128,7 +130,7 @@ def _gauges(handle: Handle[Any]) -> list[Figure]:
     ]
 
 
-def _unique(samples: list[tuple[Labelled, float]]) -> list[tuple[Labelled, float]]:
+def _unique(samples: list[Sample]) -> list[Sample]:
     """Add up what has the same labels: two samples of one series are refused by Prometheus."""
     sums: dict[tuple[tuple[str, str], ...], float] = {}
     for labels, value in samples:

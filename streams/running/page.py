@@ -60,4 +60,4 @@ def _rows(figure: Figure) -> str:
 
 
 def _number(value: float) -> str:
-    return f"{value:,.0f}" if value == int(value) else f"{value:,.3f}"
+    return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.3f}"
