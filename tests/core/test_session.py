@@ -138,6 +138,8 @@ def test_failed_messages_are_counted_and_settled_by_their_own_policies() -> None
     running.failed(tokens, ValueError("bad"), "map", ["x", "y"])
     assert account.kinds == {1: "REJECT", 2: "REJECT"}
     assert running.summary.failures["ValueError"].count == 2
+    running.record(ValueError("worse"), "tap", "z")
+    assert running.summary.failures["ValueError"].stages == {"map": 2, "tap": 1}
 
 
 def test_parts_of_one_name_have_circuits_of_their_own() -> None:

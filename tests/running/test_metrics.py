@@ -8,6 +8,7 @@ import sys
 import threading
 import urllib.request
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +97,24 @@ async def test_failures_of_one_type_are_counted_in_each_stage() -> None:
         assert found["ackflow_failures_total", (("stage", stage), ("type", "ValueError"))] == 1
 
 
+async def test_stages_that_are_named_alike_are_counted_together() -> None:
+    """Two samples of one series would cost the whole scrape."""
+    queue = streams.memory.queue(["1", "x", "0"], dead_letter="discard")
+    queue.close()
+
+    def root(base: int, value: int) -> int:
+        if value < base:
+            raise ValueError(value)
+        return value
+
+    handle = (
+        queue | op.map(partial(int, base=2)) | op.map(partial(root, 1)) | sinks.to_list()
+    ).start()
+    await handle
+    found = parsed(text(figures_of({"": handle})))
+    assert found["ackflow_failures_total", (("stage", "map"), ("type", "ValueError"))] == 2
+
+
 async def test_retries_held_stale_and_reconnects_are_told() -> None:
     tried: list[int] = []
 
@@ -166,25 +185,6 @@ def test_any_label_and_any_value_come_back_from_the_text(label: str, value: floa
     )
     found = parsed(text([figure]))
     assert found == {("any_value", (("label", label), ("other", "x"))): value}
-
-
-@pytest.mark.parametrize(
-    ("name", "kind", "labels"),
-    [
-        ("a b", "gauge", {}),
-        ("", "gauge", {}),
-        ("1st", "gauge", {}),
-        ('x{y="', "gauge", {}),
-        ("good", "gauge", {"bad-label": "x"}),
-        ("words", "counter", {}),
-        ("words_total", "gauge", {}),
-    ],
-)
-def test_a_name_that_prometheus_would_not_take_is_refused(
-    name: str, kind: Any, labels: dict[str, str]
-) -> None:
-    with pytest.raises(ValueError, match=r"Figure\(name\)"):
-        Figure(name, kind, "Something.", [(labels, 1)])
 
 
 @pytest.mark.parametrize(
@@ -287,7 +287,7 @@ def test_neither_is_imported_before_it_is_asked_for() -> None:
     assert not {*unasked, "prometheus_client"} & set(run.stdout.split())
 
 
-# -- the dashboard --------------------------------------------------------------------------------
+# -- documentation and the dashboard -----------------------------------------------------------------
 
 
 async def test_every_metric_of_the_dashboard_exists_and_the_dashboard_shows_every_metric() -> None:
@@ -299,6 +299,15 @@ async def test_every_metric_of_the_dashboard_exists_and_the_dashboard_shows_ever
     named = set(re.findall(r"ackflow_\w+", " ".join([*expressions, *queries])))
     assert named <= known
     assert known - named <= {"ackflow_elasticsearch_bisects_total"}
+
+
+async def test_the_documentation_names_every_metric_and_no_other() -> None:
+    handle = await troubled()
+    known = {figure.name for figure in (*figures_of({"": handle}), *BulkStatistics().figures())}
+    page = (DASHBOARD.parents[2] / "docs/monitoring.md").read_text(encoding="utf-8")
+    table = page.partition("<!-- metrics: begin -->")[2].partition("<!-- metrics: end -->")[0]
+    assert set(re.findall(r"`(ackflow_\w+)`", table)) == known
+    assert set(re.findall(r"ackflow_\w+", page)) <= known
 
 
 async def test_the_labels_the_dashboard_groups_by_exist() -> None:

@@ -15,6 +15,7 @@ import pytest
 from ackflow import operators as op
 from ackflow import sinks, streams
 from ackflow.streams import Skip, SourceError, Unavailable
+from ackflow.streams.core import Figure
 from ackflow.streams.running import Status
 from tests.running.watched import Shown, Store, held_up, running, showing
 from tests.servers.processes import free_port
@@ -386,3 +387,22 @@ async def test_who_only_stays_connected_does_not_hold_up_the_end() -> None:
         assert await reader.read() == b""
     for writer in (idle, half):
         writer.close()
+
+
+async def test_who_does_not_read_the_answer_does_not_hold_up_the_end() -> None:
+    class Much:
+        async def write(self, items: Any) -> None:
+            """Takes all."""
+
+        def figures(self) -> list[Figure]:
+            return [
+                Figure("much", "gauge", "Much.", [({"n": f"{n:0199}"}, n) for n in range(40_000)])
+            ]
+
+    async with asyncio.timeout(30):
+        async with showing() as shown, running(streams.memory.queue([1]) | Much()) as handle:
+            shown.board.show(handle)
+            reader, writer = await asyncio.open_connection("127.0.0.1", shown.board.port, limit=1)
+            writer.write(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert await reader.read(1) == b"H"
+    writer.close()
