@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from ackflow.streams.core import Figure, Sink, as_sink
@@ -38,10 +39,17 @@ def a_sink(call: str, candidate: object) -> Sink[Any, Any]:
 
 
 def figures_of(parts: Sequence[Any]) -> Iterator[Figure]:
-    """Yield what each of them counts, told apart by a label; a way with operators shows nothing."""
+    """Yield what each of them counts, told apart by a label; a way with operators shows nothing.
+
+    The label of a branch within a branch is 1.0: the first one of the second.
+    """
     for number, part in enumerate(parts):
         for figure in part.figures() if isinstance(part, Sink) else ():
-            yield figure.labelled(branch=str(number))
+            samples = [
+                ({**labels, "branch": f"{number}.{labels.get('branch', '')}".rstrip(".")}, value)
+                for labels, value in figure.samples
+            ]
+            yield replace(figure, samples=samples)
 
 
 async def close_all(parts: Sequence[Any]) -> None:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 from ackflow.streams.core.errors import shown
@@ -41,7 +41,3 @@ class Figure:
                 f"Figure(name): that of a counter, and of nothing else, must end in _total, "
                 f"got {shown(self.name)} for a {self.kind}"
             )
-
-    def labelled(self, **labels: str) -> "Figure":
-        """Return it with more labels on every value."""
-        return replace(self, samples=[({**labels, **own}, value) for own, value in self.samples])

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from ackflow.streams.core import Figure, Handle, printable
@@ -30,18 +31,12 @@ Sample = tuple[Mapping[str, str], float]
 
 def figures_of(runs: Mapping[str, Handle[Any]]) -> list[Figure]:
     """Return what is known of runs, each under its name; nothing is computed before this is called."""
-    merged: dict[str, Figure] = {}
+    found: dict[str, tuple[Figure, list[Sample]]] = {}
     for name, handle in runs.items():
         for figure in _figures(handle):
-            labelled = figure.labelled(pipeline=_clean(name)) if name else figure
-            samples: list[Sample] = [
-                ({k: _clean(v) for k, v in at.items()}, n) for at, n in labelled.samples
-            ]
-            before = merged.get(figure.name)
-            earlier = () if before is None else before.samples
-            kind, text = (before or figure).kind, (before or figure).help
-            merged[figure.name] = Figure(figure.name, kind, text, _unique([*earlier, *samples]))
-    return list(merged.values())
+            _, samples = found.setdefault(figure.name, (figure, []))
+            samples += ((_labels(labels, name), value) for labels, value in figure.samples)
+    return [replace(figure, samples=_unique(samples)) for figure, samples in found.values()]
 
 
 def text(figures: Iterable[Figure]) -> str:
@@ -139,9 +134,10 @@ def _unique(samples: list[Sample]) -> list[Sample]:
     return [(dict(key), value) for key, value in sums.items()]
 
 
-def _clean(label: object) -> str:
-    """Return a label of printable characters and of bounded length."""
-    return printable(str(label), LONGEST)
+def _labels(labels: Mapping[str, str], run: str) -> dict[str, str]:
+    """Return labels of printable characters and of bounded length, the run's name among them."""
+    named = {"pipeline": run, **labels} if run else labels
+    return {name: printable(str(label), LONGEST) for name, label in named.items()}
 
 
 def _escaped(text: str) -> str:

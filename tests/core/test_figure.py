@@ -1,4 +1,4 @@
-"""Figures: names that Prometheus takes, and labels added to all values."""
+"""Figures: names that Prometheus takes."""
 
 from typing import Any
 
@@ -25,9 +25,3 @@ def test_a_name_that_prometheus_would_not_take_is_refused(
 ) -> None:
     with pytest.raises(ValueError, match=r"Figure\(name\)"):
         Figure(name, kind, "Something.", [(labels, 1)])
-
-
-def test_a_label_is_added_to_every_value_and_replaces_none() -> None:
-    figure = Figure("size_bytes", "gauge", "Size.", [({"of": "a"}, 1), ({"at": "x"}, 2)])
-    assert figure.labelled(at="y").samples == [({"at": "y", "of": "a"}, 1), ({"at": "x"}, 2)]
-    assert figure.samples == [({"of": "a"}, 1), ({"at": "x"}, 2)]

@@ -21,7 +21,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from ackflow import operators as op
 from ackflow import sinks, streams
 from ackflow.sinks.elasticsearch import BulkStatistics
-from ackflow.streams import Reject, Requeue, Skip, testing
+from ackflow.streams import Reject, Requeue, Sink, Skip, Summary, testing
 from ackflow.streams.core import Figure, Handle, printable
 from ackflow.streams.running import metrics
 from ackflow.streams.running.figures import figures_of, place, text
@@ -178,6 +178,26 @@ async def test_a_sink_of_ones_own_may_tell_what_it_counts() -> None:
     assert parsed(exposition)["shop_orders_total", (("new", "yes"), ("pipeline", "shop"))] == 3
 
 
+async def test_branches_within_branches_are_told_apart() -> None:
+    class Counting(Sink[int, Summary]):
+        def __init__(self, count: int) -> None:
+            self.count = count
+
+        async def write(self, items: Any) -> None:
+            """Takes all."""
+
+        def figures(self) -> list[Figure]:
+            return [Figure("writes", "gauge", "Writes.", [({}, self.count)])]
+
+    inner = sinks.route(lambda value: value, {1: Counting(2)}, default=Counting(3))
+    sink = sinks.tee(Counting(1), inner, sinks.optional(Counting(4)), op.map(str) | Counting(5))
+    handle = (streams.of(1) | sink).start()
+    await handle
+    found = parsed(text(figures_of({"": handle})))
+    told = {labels[0][1]: value for (name, labels), value in found.items() if name == "writes"}
+    assert told == {"0": 1, "1.0": 2, "1.1": 3, "2.0": 4}
+
+
 @given(st.text().map(lambda label: printable(label, 200)), st.floats(allow_nan=False))
 def test_any_label_and_any_value_come_back_from_the_text(label: str, value: float) -> None:
     figure = Figure(
@@ -253,6 +273,29 @@ def test_a_run_whose_loop_is_over_is_still_told() -> None:
 
 async def keep(handles: list[Handle[Any]]) -> None:
     handles.append(await troubled())
+
+
+async def test_runs_of_two_loops_need_two_registries() -> None:
+    there: list[Handle[Any]] = []
+    begun, over = threading.Event(), threading.Event()
+
+    async def elsewhere() -> None:
+        async with running(held_up(Store())) as handle:
+            there.append(handle)
+            begun.set()
+            await asyncio.to_thread(over.wait)
+
+    thread = threading.Thread(target=lambda: asyncio.run(elsewhere()))
+    thread.start()
+    await asyncio.to_thread(begun.wait)
+    try:
+        async with running(held_up(Store())) as here:
+            with pytest.raises(RuntimeError, match="a registry of their own"):
+                list(metrics.Collector(here=here, there=there[0]).collect())
+            assert samples(metrics.Collector(there[0]).collect())["ackflow_running", ()] == 1
+    finally:
+        over.set()
+        thread.join()
 
 
 def test_what_is_no_handle_is_refused() -> None:
