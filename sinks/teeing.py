@@ -1,14 +1,15 @@
 """tee: every element to several sinks."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from copy import copy
 from typing import Any, TypeVar, overload
 
 from ackflow.sinks.branch import Branch, Way
-from ackflow.sinks.several import a_sink, close_all
+from ackflow.sinks.several import a_sink, close_all, figures_of
 from ackflow.streams.core import (
     GIVEN_BACK,
     Ending,
+    Figure,
     Lane,
     Parted,
     Pipeline,
@@ -58,6 +59,9 @@ class Tee(Sink[Any, Any]):
     def writer(self, session: Session, places: int) -> Any:
         branches = [Branch(session, way, places, self.attempts, self.wait) for way in self.ways]
         return TeeWriter(session, branches, chunks=bool(places) or self.chunks)
+
+    def figures(self) -> Iterator[Figure]:
+        return figures_of(self.ways)
 
     def __repr__(self) -> str:
         return f"tee({', '.join(map(repr, self.ways))})"

@@ -12,7 +12,7 @@ from ackflow.sinks.elasticsearch.encoding import Document
 from ackflow.sinks.elasticsearch.running import Running
 from ackflow.sinks.elasticsearch.statistics import BulkStatistics
 from ackflow.sinks.elasticsearch.writing import Write
-from ackflow.streams.core import Members, Message, Sink, Summary, Unavailable, apart
+from ackflow.streams.core import Figure, Members, Message, Sink, Summary, Unavailable, apart
 
 
 class BulkSink(Sink[Sequence[Document], Summary]):
@@ -41,6 +41,9 @@ class BulkSink(Sink[Sequence[Document], Summary]):
     def statistics(self) -> BulkStatistics:
         """The counters of the run that was opened last."""
         return self._latest[0]
+
+    def figures(self) -> list[Figure]:
+        return self.statistics.figures()
 
     async def open(self) -> None:
         """Get ready for a run; raise Unavailable while Elasticsearch is away."""

@@ -2,6 +2,20 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Literal
+
+from ackflow.streams.core import Figure
+
+PREFIX = "ackflow_elasticsearch"
+SINGLE: tuple[tuple[str, Literal["counter", "gauge"], str, str], ...] = (
+    ("retries_total", "counter", "retries", "Documents sent again."),
+    ("bisects_total", "counter", "bisects", "Bulks split in two."),
+    ("sent_bytes_total", "counter", "bytes", "Bytes of bulks sent."),
+    ("bulks_in_flight", "gauge", "in_flight", "Bulks under way."),
+    ("bulks_in_flight_limit", "gauge", "limit", "Bulks that may be under way."),
+    ("round_trip_seconds", "gauge", "round_trip", "Mean time of a bulk."),
+)
+"""Metrics of one value: name, kind, counter, meaning."""
 
 
 @dataclass(slots=True)
@@ -34,6 +48,22 @@ class BulkStatistics:
     limit: int = 0
     in_flight: int = 0
     round_trip: float = 0.0
+
+    def figures(self) -> list[Figure]:
+        """Return them as metrics."""
+        single = (
+            Figure(f"{PREFIX}_{name}", kind, meaning, [({}, getattr(self, counter))])
+            for name, kind, counter, meaning in SINGLE
+        )
+        outcomes = [({"outcome": name}, getattr(self, name)) for name in ("indexed", "requeued")]
+        bulks = [({"status": str(status)}, count) for status, count in self.bulks.items()]
+        rejected = [({"type": kind}, count) for kind, count in self.rejected.items()]
+        return [
+            Figure(f"{PREFIX}_documents_total", "counter", "Documents by outcome.", outcomes),
+            Figure(f"{PREFIX}_rejected_total", "counter", "Documents refused, by error.", rejected),
+            Figure(f"{PREFIX}_bulks_total", "counter", "Bulks by HTTP status; 0: none.", bulks),
+            *single,
+        ]
 
     def note(self, name: str, count: int = 1) -> None:
         """Count accepted documents of a special kind, by the name of their counter."""

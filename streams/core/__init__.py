@@ -28,9 +28,11 @@ from ackflow.streams.core.errors import (
     Verdict,
     WorkerDied,
     describe,
+    printable,
     shown,
 )
 from ackflow.streams.core.feed import Feed
+from ackflow.streams.core.figure import Figure
 from ackflow.streams.core.fused import Interrupted
 from ackflow.streams.core.inlet import Inlet
 from ackflow.streams.core.iterables import from_iterable, from_queue, of
@@ -54,7 +56,7 @@ from ackflow.streams.core.polymorphic import (
 from ackflow.streams.core.portion import check_answer
 from ackflow.streams.core.pulling import END, Pull, close
 from ackflow.streams.core.run import Run, concatenate
-from ackflow.streams.core.session import CREDIT, OVER, Joiner, Session
+from ackflow.streams.core.session import CREDIT, OVER, Halt, Joiner, Session
 from ackflow.streams.core.settings import check_count, check_duration, check_flag, check_seconds
 from ackflow.streams.core.sink import Sink, Writable, as_sink
 from ackflow.streams.core.slicing import Concat, Slice
@@ -115,8 +117,10 @@ __all__ = [
     "Failure",
     "FailurePolicy",
     "Feed",
+    "Figure",
     "Frame",
     "Grouping",
+    "Halt",
     "Handle",
     "IllegalAcknowledgement",
     "Inlet",
@@ -194,6 +198,7 @@ __all__ = [
     "label",
     "lane_demand",
     "of",
+    "printable",
     "refuse_awaitable",
     "select",
     "settle",

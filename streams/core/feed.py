@@ -48,6 +48,7 @@ class Feed(Inlet[A], Generic[A, Raw]):
         """`until_idle`: seconds without a message after which the stream ends; `retry`: a sink."""
         self.session = session
         self.broker = broker
+        self.name = broker.name
         self.policy = policy
         self.prefetch = prefetch
         self.stopped = False

@@ -13,6 +13,9 @@ A = TypeVar("A")
 class Inlet(ABC, Generic[A]):
     """One source in one run: hands out runs until it is stopped, and is closed when all is settled."""
 
+    name = ""
+    """The name under which it shows that it is halted."""
+
     starved = False
     """Whether it waits for messages but has no credit left to get any."""
 

@@ -1,19 +1,20 @@
 """Pipeline: a stream and the sink it ends in, ready to run."""
 
 import asyncio
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import AsyncExitStack, suppress
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ackflow.streams.core.cancelling import cancelled, to_the_end
 from ackflow.streams.core.errors import shown
 from ackflow.streams.core.pulling import close
-from ackflow.streams.core.session import Session
+from ackflow.streams.core.session import Halt, Session
 from ackflow.streams.core.settings import check_count, check_seconds, is_duration
 from ackflow.streams.core.stage import bounded_demand
 from ackflow.streams.core.summary import Summary
 
 if TYPE_CHECKING:
+    from ackflow.streams.core.figure import Figure
     from ackflow.streams.core.sink import Sink
     from ackflow.streams.core.stream import Stream
 
@@ -75,8 +76,9 @@ class Pipeline(Generic[R_co]):
     def run(self, **options: Any) -> R_co:
         """Run in a script until the stream ends, or SIGINT or SIGTERM drain it.
 
-        `limit=` and `timeout=` as for `start`. Exits with 0 after a drain by signal, 1 after an error,
-        130 after a second SIGINT.
+        `limit=` and `timeout=` as for `start`. `status`: "127.0.0.1:9600", or a
+        `streams.running.Status`, where the run shows itself over HTTP (nowhere).
+        Exits with 0 after a drain by signal, 1 after an error, 130 after a second SIGINT.
         """
         if Pipeline.runner is None:
             raise RuntimeError("pipeline.run(): import ackflow.streams first")
@@ -102,6 +104,7 @@ class Handle(Generic[R_co]):
         self._overdue = ""
         """The state of a run that its timeout had to abort."""
         self._opening: asyncio.Task[None] | None = None
+        self._opened = False
         self._left: asyncio.Future[None] = self._loop.create_future()
         """Done when what goes on although it was cancelled is left behind."""
         self._task = asyncio.create_task(self._main(), name=f"pipeline {pipeline!r:.80}")
@@ -122,6 +125,35 @@ class Handle(Generic[R_co]):
     def oldest_unacked(self) -> float:
         """The age in seconds of the oldest delivery that is not settled."""
         return max((inlet.oldest for inlet in self._session.inlets), default=0.0)
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The loop it runs in; only there it may be looked at and told things."""
+        return self._loop
+
+    @property
+    def opened(self) -> bool:
+        """Whether the sink and every source have been opened."""
+        return self._opened
+
+    @property
+    def draining(self) -> bool:
+        """Whether the sources hand out nothing more."""
+        return self._session.stopping
+
+    @property
+    def in_flight(self) -> int:
+        """How many deliveries are handed out and not settled; those held after a failure are not."""
+        return sum(inlet.in_flight for inlet in self._session.inlets)
+
+    @property
+    def halts(self) -> Sequence[Halt]:
+        """What is halted: sinks and functions whose service is away, sources without a connection."""
+        return self._session.halted_parts(self._loop.time())
+
+    def figures(self) -> "Sequence[Figure]":
+        """Return what the sink counts."""
+        return tuple(self._pipeline.sink.figures())
 
     def stats(self) -> Summary:
         """Return the counts so far."""
@@ -246,6 +278,7 @@ class Handle(Generic[R_co]):
     async def _open_all(self, writer: Any) -> None:
         await writer.open()
         await self._session.open()
+        self._opened = True
 
     async def _close(self, writer: Any, runs: Any, abort: bool) -> None:
         if self._timer is not None:

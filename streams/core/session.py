@@ -1,8 +1,10 @@
 """Session: what the parts of one running pipeline share while it runs."""
 
+import asyncio
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ackflow.streams.core.circuit import Circuit
@@ -20,6 +22,16 @@ CREDIT = "window"
 """Why joiners are told to flush."""
 
 logger = logging.getLogger("ackflow.session")
+
+
+@dataclass(frozen=True, slots=True)
+class Halt:
+    """A part of a pipeline that is halted: why, for how many seconds, and whether it is a source."""
+
+    part: str
+    reason: str
+    seconds: float
+    source: bool
 
 
 class Joiner(Protocol):
@@ -57,6 +69,8 @@ class Session:
         """What wakes the stages that wait for their time."""
         self.halts: dict[str, str] = {}
         """What is halted, and why."""
+        self._since: dict[str, float] = {}
+        """When each of these was halted, in loop time."""
         self._circuits: dict[str, Circuit] = {}
 
     # -- opening and closing ----------------------------------------------------------------------
@@ -118,6 +132,7 @@ class Session:
         kind = type(error).__name__
         failure = self.summary.failures.setdefault(kind, Failure(stage, describe(error)))
         failure.count += count
+        failure.stages[stage] = failure.stages.get(stage, 0) + count
         if failure.count == count:
             with suppress(Exception):  # some can't be changed: frozen data classes
                 error.add_note(f"in {stage}, with the value {shown(value, 200)}")
@@ -137,12 +152,21 @@ class Session:
         if part not in self.halts:
             logger.warning("%s is halted: %s", part, reason)
             self.summary.halts += 1
+            self._since[part] = asyncio.get_running_loop().time()
         self.halts[part] = reason
 
     def resumed(self, part: str) -> None:
         """Show that a part goes on."""
         if self.halts.pop(part, None) is not None:
             logger.warning("%s goes on", part)
+
+    def halted_parts(self, now: float) -> list[Halt]:
+        """Return what is halted at this loop time; a source is when its connection is lost."""
+        sources = {inlet.name for inlet in self.inlets}
+        return [
+            Halt(part, reason, now - self._since[part], part in sources)
+            for part, reason in self.halts.items()
+        ]
 
     @property
     def state(self) -> str:

@@ -1,7 +1,7 @@
 """Sink: where values go, and how it is written to."""
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
 from ackflow.streams.core.errors import shown
@@ -11,6 +11,7 @@ from ackflow.streams.core.stage import Shape
 from ackflow.streams.core.writer import Writer
 
 if TYPE_CHECKING:
+    from ackflow.streams.core.figure import Figure
     from ackflow.streams.core.session import Session
     from ackflow.streams.core.stream import Stream
     from ackflow.streams.core.summary import Summary
@@ -58,6 +59,10 @@ class Sink(Generic[A_contra, R_co]):
     def result(self, summary: "Summary") -> R_co:
         """Return what the pipeline returns: the summary, unless the sink has something better."""
         return summary  # type: ignore[return-value]
+
+    def figures(self) -> "Iterable[Figure]":
+        """Return what it counts, for metrics and the status page: a Figure for each."""
+        return ()
 
     # -- what the engine uses ---------------------------------------------------------------------
 
@@ -122,6 +127,10 @@ class Adapted(Sink[Any, Any]):
 
     def result(self, summary: "Summary") -> Any:
         return self.sink.result() if hasattr(self.sink, "result") else summary
+
+    def figures(self) -> "Iterable[Figure]":
+        figures: Iterable[Figure] = self.sink.figures() if hasattr(self.sink, "figures") else ()
+        return figures
 
     def __repr__(self) -> str:
         return f"{type(self.sink).__name__}()"

@@ -5,11 +5,13 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True)
 class Failure:
-    """Errors of one type: where the first happened, its text, and how many there were."""
+    """Errors of one type: where the first happened, its text, and how many there were, and where."""
 
     stage: str
     example: str
     count: int = 0
+    stages: dict[str, int] = field(default_factory=dict)
+    """How many there were in each stage."""
 
 
 @dataclass(slots=True)

@@ -1,4 +1,7 @@
-"""Running pipelines: in scripts, with signals."""
+"""Running pipelines: in scripts, with signals; what they show over HTTP and to Prometheus."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from ackflow.streams.core import Pipeline
 from ackflow.streams.running.script import run
@@ -6,4 +9,17 @@ from ackflow.streams.running.script import run
 # Core knows nothing of signals: this is where Pipeline.run learns of them.
 Pipeline.runner = staticmethod(run)
 
-__all__ = ["run"]
+__all__ = ["Status", "metrics", "run"]
+
+if TYPE_CHECKING:
+    from ackflow.streams.running import metrics
+    from ackflow.streams.running.status import Status
+
+
+def __getattr__(name: str) -> Any:
+    """Import what shows a run when it is first named: most programs show none."""
+    if name == "Status":
+        return import_module("ackflow.streams.running.status").Status
+    if name == "metrics":
+        return import_module("ackflow.streams.running.metrics")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

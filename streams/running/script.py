@@ -4,16 +4,25 @@ import asyncio
 import signal
 import sys
 from collections.abc import Callable
-from contextlib import suppress
-from typing import Any
+from contextlib import AsyncExitStack, suppress
+from typing import TYPE_CHECKING, Any
 
 from ackflow.streams.core import Handle, Pipeline
+
+if TYPE_CHECKING:
+    from ackflow.streams.running.status import Status
 
 ABORTED = 130
 """Exit code after a second signal: 128 + SIGINT, as shells have it."""
 
 
-def run(pipeline: Pipeline[Any], *, limit: int | None = None, timeout: float | None = None) -> Any:
+def run(
+    pipeline: Pipeline[Any],
+    *,
+    limit: int | None = None,
+    timeout: float | None = None,
+    status: "str | Status | None" = None,
+) -> Any:
     """Run a pipeline until its stream ends, or SIGINT or SIGTERM drain it.
 
     Example:
@@ -21,19 +30,39 @@ def run(pipeline: Pipeline[Any], *, limit: int | None = None, timeout: float | N
 
     The first signal drains: nothing new is taken, what is under way finishes, the rest goes back to
     the broker; then the result is returned as usual. A second one aborts with exit code 130.
-    Raises RuntimeError inside a running loop, and whatever ended the pipeline.
+    `status`: host and port, or a `Status`, where the run shows itself over HTTP until it is over.
+    Raises OSError where nobody can listen at `status`, before anything is consumed, RuntimeError inside
+    a running loop, and whatever ended the pipeline.
     """
+    shown = None if status is None else _status(status)
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        return asyncio.run(_run(pipeline, limit, timeout))
+        return asyncio.run(_run(pipeline, limit, timeout, shown))
     raise RuntimeError(
         "pipeline.run(): a loop is running already, as it does in Jupyter; write `await pipeline`"
     )
 
 
-async def _run(pipeline: Pipeline[Any], limit: int | None, timeout: float | None) -> Any:
-    handle = pipeline.start(limit=limit, timeout=timeout)
+def _status(status: "str | Status") -> "Status":
+    """Import what serves only where it is asked for."""
+    from ackflow.streams.running.status import Status
+
+    return status if isinstance(status, Status) else Status(status)
+
+
+async def _run(
+    pipeline: Pipeline[Any], limit: int | None, timeout: float | None, status: "Status | None"
+) -> Any:
+    async with AsyncExitStack() as stack:
+        board = None if status is None else await stack.enter_async_context(status.serve())
+        handle = pipeline.start(limit=limit, timeout=timeout)
+        if board is not None:
+            board.show(handle)
+        return await _with_signals(handle)
+
+
+async def _with_signals(handle: Handle[Any]) -> Any:
     signals = _Signals(handle)
     signals.install()
     try:

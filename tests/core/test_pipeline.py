@@ -8,7 +8,8 @@ import pytest
 
 from ackflow import operators as op
 from ackflow import sinks, streams
-from ackflow.streams import Pipeline, Sink, Summary
+from ackflow.streams import Pipeline, Sink, SourceError, Summary
+from ackflow.streams.core import Figure
 from tests.core.frames import record
 from tests.queues import assert_all_closed, closed
 
@@ -110,6 +111,69 @@ async def test_a_handle_shows_the_state_and_the_counts_of_its_run() -> None:
     seconds = pipeline.summary.seconds
     await asyncio.sleep(10)
     assert handle.stats().seconds == seconds, "the clock stands when the run has ended"
+
+
+async def test_a_handle_shows_what_is_open_in_flight_and_draining() -> None:
+    first, second = streams.memory.queue([1, 2]), streams.memory.queue([3])
+    handle = (first | op.merge(second) | sinks.each(lambda value: asyncio.sleep(100))).start()
+    assert handle.loop is asyncio.get_running_loop()
+    assert (handle.opened, handle.in_flight, handle.draining) == (False, 0, False)
+    await asyncio.sleep(1)
+    assert (handle.opened, handle.in_flight, handle.draining) == (True, 3, False)
+    handle.stop()
+    assert (handle.opened, handle.draining) == (True, True)
+    await handle.abort()
+
+
+async def test_a_handle_is_not_open_while_its_sink_is_away() -> None:
+    handle = (streams.memory.queue([1]) | Opening(seconds=5)).start()
+    await asyncio.sleep(4)
+    assert not handle.opened
+    await asyncio.sleep(2)
+    assert handle.opened
+    await handle.abort()
+
+
+async def test_a_handle_shows_what_is_halted_since_when_and_whether_it_is_a_source() -> None:
+    async def away(value: int) -> None:
+        raise ConnectionError("nobody there")
+
+    queue = streams.memory.queue([1])
+    handle = (queue | sinks.each(away)).start()
+    await asyncio.sleep(3)
+    queue.fail(SourceError("away"), times=1000)
+    queue.disconnect()
+    await asyncio.sleep(2)
+    sink, source = handle.halts
+    assert (sink.part, sink.reason, sink.source) == ("each", "ConnectionError: nobody there", False)
+    assert sink.seconds == pytest.approx(5, abs=0.1)
+    assert (source.part, source.reason, source.source) == (
+        "memory.queue",
+        "SourceError: away",
+        True,
+    )
+    assert source.seconds == pytest.approx(2, abs=0.1)
+    await handle.abort()
+
+
+async def test_a_handle_shows_what_the_sink_counts() -> None:
+    class Counting(Opening):
+        def figures(self) -> list[Figure]:
+            return [Figure("writes_total", "counter", "Writes.", [({}, len(self.events))])]
+
+    class Own:
+        async def write(self, items: Sequence[Any]) -> None:
+            """Takes all."""
+
+    for sink, names in ((Counting(), ["writes_total"]), (Opening(), []), (Own(), [])):
+        handle = (streams.of(1) | sink).start()  # type: ignore[operator]
+        await handle
+        assert [figure.name for figure in handle.figures()] == names
+    own: Any = Own()
+    own.figures = Counting().figures
+    handle = (streams.of(1) | own).start()
+    assert [figure.name for figure in handle.figures()] == ["writes_total"]
+    await handle
 
 
 async def test_the_oldest_unacked_is_that_of_all_sources() -> None:

@@ -138,6 +138,8 @@ def test_failed_messages_are_counted_and_settled_by_their_own_policies() -> None
     running.failed(tokens, ValueError("bad"), "map", ["x", "y"])
     assert account.kinds == {1: "REJECT", 2: "REJECT"}
     assert running.summary.failures["ValueError"].count == 2
+    running.record(ValueError("worse"), "tap", "z")
+    assert running.summary.failures["ValueError"].stages == {"map": 2, "tap": 1}
 
 
 def test_parts_of_one_name_have_circuits_of_their_own() -> None:
@@ -146,7 +148,7 @@ def test_parts_of_one_name_have_circuits_of_their_own() -> None:
     assert names == ["store", "map", "store (2)", "store (3)"]
 
 
-def test_a_halt_is_counted_and_logged_once_and_its_last_reason_is_shown(caplog: Any) -> None:
+async def test_a_halt_is_counted_and_logged_once_and_its_last_reason_is_shown(caplog: Any) -> None:
     running = Session()
     running.halted("store", "first")
     running.halted("store", "second")

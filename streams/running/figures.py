@@ -1,0 +1,148 @@
+"""Figures: what is known of runs, as metrics after Prometheus' conventions, and their text format."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from ackflow.streams.core import Figure, Handle, printable
+
+TEXT = "text/plain; version=0.0.4; charset=utf-8"
+"""The media type of Prometheus' text format."""
+LONGEST = 200
+"""Characters of a label at most."""
+FUNCTION = re.compile(r"\(f=([\w.<>]+)[,)]")
+"""The function in the settings of a stage, where it is one with a name."""
+
+SETTLEMENTS = ("accepted", "skipped", "rejected", "requeued")
+COUNTERS = {
+    "ackflow_deliveries_total": ("delivered", "Deliveries by brokers, redeliveries included."),
+    "ackflow_dead_letters_total": ("dead_lettered", "Rejected deliveries a dead-letter sink took."),
+    "ackflow_dropped_total": ("dropped", "Values an optional sink had no room for."),
+    "ackflow_retries_total": ("retried", "Deliveries handed out again after they had failed."),
+    "ackflow_stale_settlements_total": ("stale", "Settlements after their channel's end."),
+    "ackflow_reconnects_total": ("reconnects", "Connections lost and sought again."),
+    "ackflow_halts_total": ("halts", "How often a part of the pipeline was halted."),
+}
+"""What is counted once for a run: the name, the counter of the summary, and what it means."""
+
+Sample = tuple[Mapping[str, str], float]
+
+
+def figures_of(runs: Mapping[str, Handle[Any]]) -> list[Figure]:
+    """Return what is known of runs, each under its name; nothing is computed before this is called."""
+    found: dict[str, tuple[Figure, list[Sample]]] = {}
+    for name, handle in runs.items():
+        for figure in _figures(handle):
+            _, samples = found.setdefault(figure.name, (figure, []))
+            samples += ((_labels(labels, name), value) for labels, value in figure.samples)
+    return [replace(figure, samples=_unique(samples)) for figure, samples in found.values()]
+
+
+def text(figures: Iterable[Figure]) -> str:
+    r"""Return figures in Prometheus' text format.
+
+    Example:
+        >>> print(text([Figure("up", "gauge", "Whether it runs.", [({"name": 'a"b'}, 1)])]), end="")
+        # HELP up Whether it runs.
+        # TYPE up gauge
+        up{name="a\"b"} 1.0
+
+    Source: https://prometheus.io/docs/instrumenting/exposition_formats/, version 0.0.4
+    """
+    lines: list[str] = []
+    for figure in figures:
+        lines.append(f"# HELP {figure.name} {_escaped(figure.help)}")
+        lines.append(f"# TYPE {figure.name} {figure.kind}")
+        for labels, value in figure.samples:
+            inner = ",".join(f'{name}="{_quoted(label)}"' for name, label in labels.items())
+            lines.append(f"{figure.name}{{{inner}}} {float(value)!r}")
+    return "".join(f"{line}\n" for line in lines)
+
+
+def place(stage: str) -> str:
+    """Name a stage by what it is and its function: its other settings are nobody's business here.
+
+    Example:
+        >>> place("map_async(f=store, concurrency=8)")
+        'map_async(store)'
+
+    """
+    name = stage.partition("(")[0].strip()
+    function = FUNCTION.match(stage[len(stage.partition("(")[0]) :])
+    return f"{name}({function[1]})" if function else name
+
+
+def _figures(handle: Handle[Any]) -> list[Figure]:
+    counts = handle.stats()
+    settled = [({"outcome": outcome}, getattr(counts, outcome)) for outcome in SETTLEMENTS]
+    flushes = [({"reason": reason}, count) for reason, count in counts.flushes.items()]
+    failures = [
+        ({"type": kind, "stage": place(stage)}, count)
+        for kind, failure in counts.failures.items()
+        for stage, count in failure.stages.items()
+    ]
+    return [
+        *(
+            Figure(name, "counter", meaning, [({}, getattr(counts, counter))])
+            for name, (counter, meaning) in COUNTERS.items()
+        ),
+        Figure("ackflow_settlements_total", "counter", "Settled deliveries, by outcome.", settled),
+        Figure(
+            "ackflow_flushes_total", "counter", "Chunks and windows let go, by reason.", flushes
+        ),
+        Figure("ackflow_failures_total", "counter", "Failures by type and stage.", failures),
+        *_gauges(handle),
+        *handle.figures(),
+    ]
+
+
+def _gauges(handle: Handle[Any]) -> list[Figure]:
+    """Return what goes up and down; all of it is 0 after the end."""
+    goes_on = not handle.done
+    values = {
+        "ackflow_running": ("Whether it runs.", goes_on),
+        "ackflow_draining": ("Whether it takes nothing more.", goes_on and handle.draining),
+        "ackflow_halted_parts": (
+            "Parts halted, for what they need is away.",
+            len(handle.halts) if goes_on else 0,
+        ),
+        "ackflow_held_deliveries": (
+            "Failed deliveries that wait to be handed out again.",
+            handle.stats().held if goes_on else 0,
+        ),
+        "ackflow_in_flight_deliveries": (
+            "Deliveries being worked on.",
+            handle.in_flight if goes_on else 0,
+        ),
+        "ackflow_oldest_unacked_seconds": (
+            "Age of the oldest unsettled delivery.",
+            handle.oldest_unacked if goes_on else 0,
+        ),
+    }
+    return [
+        Figure(name, "gauge", meaning, [({}, value)]) for name, (meaning, value) in values.items()
+    ]
+
+
+def _unique(samples: list[Sample]) -> list[Sample]:
+    """Add up what has the same labels: two samples of one series are refused by Prometheus."""
+    sums: dict[tuple[tuple[str, str], ...], float] = {}
+    for labels, value in samples:
+        key = tuple(sorted(labels.items()))
+        sums[key] = sums.get(key, 0) + value
+    return [(dict(key), value) for key, value in sums.items()]
+
+
+def _labels(labels: Mapping[str, str], run: str) -> dict[str, str]:
+    """Return labels of printable characters and of bounded length, the run's name among them."""
+    named = {"pipeline": run, **labels} if run else labels
+    return {name: printable(str(label), LONGEST) for name, label in named.items()}
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("\n", "\\n")
+
+
+def _quoted(label: str) -> str:
+    return _escaped(label).replace('"', '\\"')

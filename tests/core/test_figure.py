@@ -1,0 +1,27 @@
+"""Figures: names that Prometheus takes."""
+
+from typing import Any
+
+import pytest
+
+from ackflow.streams.core import Figure
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "labels"),
+    [
+        ("a b", "gauge", {}),
+        ("", "gauge", {}),
+        ("1st", "gauge", {}),
+        ("words\n", "gauge", {}),
+        ('x{y="', "gauge", {}),
+        ("good", "gauge", {"bad-label": "x"}),
+        ("words", "counter", {}),
+        ("words_total", "gauge", {}),
+    ],
+)
+def test_a_name_that_prometheus_would_not_take_is_refused(
+    name: str, kind: Any, labels: dict[str, str]
+) -> None:
+    with pytest.raises(ValueError, match=r"Figure\(name\)"):
+        Figure(name, kind, "Something.", [(labels, 1)])

@@ -1,0 +1,408 @@
+"""The status page: what it says, to whom, and that it comes and goes with the run."""
+
+import asyncio
+import re
+import signal
+import socket
+from collections.abc import Callable
+from functools import partial
+from html import unescape
+from typing import Any
+
+import aiohttp
+import pytest
+
+from ackflow import operators as op
+from ackflow import sinks, streams
+from ackflow.streams import Skip, SourceError, Unavailable
+from ackflow.streams.core import Figure
+from ackflow.streams.running import Status
+from tests.running.watched import Shown, Store, held_up, running, showing
+from tests.servers.processes import free_port
+from tests.streams.amqp.tools import eventually
+
+PATHS = ("/", "/healthz", "/readyz", "/metrics")
+SECRET = "s3cret-t0ken"
+BODY = "the-body-of-a-message"
+
+
+# -- what it says ---------------------------------------------------------------------------------
+
+
+async def test_the_page_and_the_metrics_show_what_the_run_counts() -> None:
+    store = Store()
+    status = Status("127.0.0.1:0", name="words")
+    async with showing(status) as shown, running(held_up(store)) as handle:
+        shown.board.show(handle)
+        await store.begun.wait()
+        page, metrics = await shown.ask("/"), await shown.ask("/metrics")
+    assert "<title>words: ready</title>" in page.text
+    assert "ackflow_deliveries_total" in page.text
+    assert 'ackflow_deliveries_total{pipeline="words"} 2.0\n' in metrics.text
+    assert 'ackflow_in_flight_deliveries{pipeline="words"} 2.0\n' in metrics.text
+    assert 'ackflow_settlements_total{outcome="accepted",pipeline="words"} 0.0\n' in metrics.text
+    age = re.search(r'ackflow_oldest_unacked_seconds{pipeline="words"} (\S+)', metrics.text)
+    assert age is not None
+    assert float(age[1]) > 0
+
+
+async def test_the_page_refreshes_itself_and_needs_no_script_and_nothing_from_outside() -> None:
+    async with showing() as shown:
+        page = await shown.ask("/")
+    assert '<meta http-equiv="refresh" content="5">' in page.text
+    assert not re.search(r"<script|\bsrc=|@import|url\(|https?://|\bon\w+=|style=", page.text)
+
+
+@pytest.mark.parametrize("path", [*PATHS, "/elsewhere"])
+async def test_every_answer_has_the_headers_that_keep_browsers_from_harm(path: str) -> None:
+    async with showing() as shown:
+        answers = [
+            await shown.ask(path),
+            await shown.ask(path, "POST"),
+            await shown.ask(path, Host="x"),
+        ]
+    for answer in answers:
+        assert answer.headers["Content-Security-Policy"].startswith(
+            "default-src 'none'; style-src 'sha"
+        )
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert answer.headers["X-Frame-Options"] == "DENY"
+        assert answer.headers["Cache-Control"] == "no-store"
+        assert answer.headers["Server"] == "ackflow"
+        assert not [name for name in answer.headers if name.lower().startswith("access-control")]
+
+
+async def test_get_and_head_alone_are_answered_and_paths_that_are_not_there_are_named() -> None:
+    async with showing() as shown:
+        for method in ("POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE"):
+            answer = await shown.ask("/", method)
+            assert (answer.status, answer.headers["Allow"]) == (405, "GET, HEAD")
+        head = await shown.ask("/", "HEAD")
+        assert (head.status, head.text) == (200, "")
+        assert int(head.headers["Content-Length"]) > 1000
+        missing = await shown.ask("/metrics/")
+        assert (missing.status, "/healthz" in missing.text) == (404, True)
+        assert (await shown.ask("/metrics?format=x")).status == 200
+
+
+async def test_names_do_not_break_out_of_the_page_or_of_labels() -> None:
+    name = "<script>alert(1)</script>\"'&\n\r\\\x1b[2J\ud800🐇"
+    error: Any = type('Bad"\n<b>{}', (Exception,), {})
+    store = Store(error("no"))
+    status = Status("127.0.0.1:0", name=name)
+    pipeline = held_up(store, attempts=1, dead_letter="discard")
+    async with showing(status) as shown, running(pipeline) as handle:
+        shown.board.show(handle)
+        await eventually(lambda: handle.stats().rejected == 2)
+        page, metrics = await shown.ask("/"), await shown.ask("/metrics")
+    assert "<script" not in page.text
+    assert "<b>" not in page.text
+    assert '<script>alert(1)</script>"' in unescape(page.text)
+    lines = metrics.text.splitlines()
+    assert all(re.fullmatch(r"# (HELP|TYPE) \w+ .+|\w+{.*} \S+", line) for line in lines)
+    (failures,) = [line for line in lines if line.startswith("ackflow_failures_total{")]
+    assert r'type="Bad\"\\n<b>{}"' in failures
+    assert "🐇" in failures
+
+
+@pytest.mark.parametrize(
+    "error", [ValueError(BODY), Unavailable(f"{BODY} {SECRET}"), RuntimeError(SECRET), Skip(BODY)]
+)
+async def test_nothing_it_says_holds_a_body_or_a_secret(error: Exception) -> None:
+    def look(token: str, value: object) -> object:
+        if isinstance(error, RuntimeError):
+            raise error
+        return value
+
+    store = Store(error)
+    queue = streams.memory.queue([BODY], dead_letter="discard", attempts=1)
+    pipeline = queue | op.map(partial(look, SECRET)) | sinks.each(store)
+    async with showing() as shown, running(pipeline) as handle:
+        shown.board.show(handle)
+        await eventually(lambda: handle.halts or handle.stats().acked or handle.stats().rejected)
+        said = await shown.everything()
+    assert BODY not in said
+    assert SECRET not in said
+
+
+# -- whether it is ready --------------------------------------------------------------------------
+
+
+async def readiness(shown: Shown) -> tuple[int, str]:
+    answer = await shown.ask("/readyz")
+    assert (await shown.ask("/healthz")).text == "ok\n"
+    page = await shown.ask("/")
+    assert ("not ready" in page.text) == (answer.status == 503)
+    assert all(reason in page.text for reason in answer.text.splitlines())
+    return answer.status, answer.text
+
+
+async def test_it_is_not_ready_before_all_is_open() -> None:
+    async with showing() as shown:
+        assert await readiness(shown) == (503, "starting\n")
+        queue = streams.memory.queue(["a"])
+        queue.fail(SourceError("away"), times=10_000)
+        async with running(queue | sinks.to_list()) as handle:
+            shown.board.show(handle)
+            assert await readiness(shown) == (503, "starting\n")
+
+
+async def test_it_is_ready_while_it_runs_not_in_a_drain_and_not_after_the_end() -> None:
+    store = Store()
+    async with showing() as shown:
+        async with running(held_up(store)) as handle:
+            shown.board.show(handle)
+            await store.begun.wait()
+            assert await readiness(shown) == (200, "ready\n")
+            handle.stop()
+            assert await readiness(shown) == (503, "draining\n")
+        assert await readiness(shown) == (503, "done\n")
+
+
+async def test_it_is_not_ready_while_a_sink_is_halted() -> None:
+    store = Store(ConnectionError("nobody there"))
+    async with showing() as shown, running(held_up(store)) as handle:
+        shown.board.show(handle)
+        await eventually(lambda: handle.halts)
+        assert await readiness(shown) == (503, "halted: each\n")
+        assert "ackflow_halted_parts{} 1.0" in (await shown.ask("/metrics")).text
+        store.error = None
+        await eventually(lambda: not handle.halts or store.may_end.set())
+        assert await readiness(shown) == (200, "ready\n")
+
+
+@pytest.mark.parametrize(
+    ("grace", "expected"),
+    [(1000.0, (200, "ready\n")), (1e-9, (503, "no connection: memory.queue\n"))],
+)
+async def test_a_lost_connection_makes_it_not_ready_past_its_grace(
+    grace: float, expected: tuple[int, str]
+) -> None:
+    store = Store()
+    pipeline: Any = held_up(store)
+    async with showing(Status("127.0.0.1:0", grace=grace)) as shown, running(pipeline) as handle:
+        shown.board.show(handle)
+        await store.begun.wait()
+        pipeline.stream.fail(SourceError("away"), times=10_000)
+        pipeline.stream.disconnect()
+        await eventually(lambda: handle.halts)
+        assert [halt.source for halt in handle.halts] == [True]
+        assert await readiness(shown) == expected
+
+
+@pytest.mark.parametrize(
+    ("bound", "expected"),
+    [
+        (None, (200, "ready\n")),
+        (1000.0, (200, "ready\n")),
+        (1e-9, (503, "a delivery is unsettled for more than 1e-09 s\n")),
+    ],
+)
+async def test_a_delivery_that_stays_unsettled_makes_it_not_ready(
+    bound: float | None, expected: tuple[int, str]
+) -> None:
+    store = Store()
+    status = Status("127.0.0.1:0", oldest_unacked=bound)
+    async with showing(status) as shown, running(held_up(store)) as handle:
+        shown.board.show(handle)
+        await store.begun.wait()
+        assert await readiness(shown) == expected
+
+
+# -- to whom --------------------------------------------------------------------------------------
+
+ANSWERED: list[dict[str, str]] = [
+    {},
+    {"Host": "localhost:1"},
+    {"Host": "LOCALHOST"},
+    {"Host": "[::1]:9600"},
+    {"Host": "10.0.0.7:9600"},
+    {"Host": "words.internal"},
+    {"Host": "localhost:9600", "Origin": "http://localhost:9600"},
+    {"Host": "words.internal", "Origin": "https://words.internal"},
+    {"Sec_Fetch_Site": "none", "Sec_Fetch_Mode": "navigate"},
+    {"Sec_Fetch_Site": "same-origin", "Sec_Fetch_Mode": "no-cors"},
+    {"Sec_Fetch_Site": "cross-site", "Sec_Fetch_Mode": "navigate"},
+]
+REFUSED: list[dict[str, str]] = [
+    {"Host": "evil.example"},
+    {"Host": "evil.example:9600"},
+    {"Host": "localhost.evil.example"},
+    {"Host": "localhost@evil.example"},
+    {"Host": "evil.example#localhost"},
+    {"Host": "127.0.0.1.evil.example"},
+    {"Host": "localhost:99999999"},
+    {"Host": "localhost:x"},
+    {"Host": "[::1"},
+    {"Host": ""},
+    {"Origin": "http://evil.example"},
+    {"Origin": "null"},
+    {"Origin": ""},
+    {"Host": "localhost:9600", "Origin": "http://localhost:3000"},
+    {"Host": "localhost:9600", "Origin": "http://localhost"},
+    {"Sec_Fetch_Site": "cross-site", "Sec_Fetch_Mode": "no-cors"},
+    {"Sec_Fetch_Site": "same-site", "Sec_Fetch_Mode": "cors"},
+]
+
+
+@pytest.mark.parametrize("path", PATHS)
+async def test_a_foreign_page_gets_nothing(path: str) -> None:
+    async with showing(Status("127.0.0.1:0", name="mine", hosts=["words.internal"])) as shown:
+        for headers in REFUSED:
+            answer = await shown.ask(path, **headers)
+            assert answer.status == 403, headers
+            assert "mine" not in answer.text
+        for headers in ANSWERED:
+            assert (await shown.ask(path, **headers)).status != 403, headers
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [b"GET / HTTP/1.0\r\n\r\n", b"GET / HTTP/1.1\r\nHost: localhost\r\nHost: evil\r\n\r\n"],
+)
+async def test_a_request_with_no_host_or_with_two_gets_nothing(request_: bytes) -> None:
+    async with showing() as shown:
+        reader, writer = await asyncio.open_connection("127.0.0.1", shown.board.port)
+        writer.write(request_)
+        first = await reader.readline()
+        writer.close()
+    assert re.match(rb"HTTP/1.[01] (400|403) ", first)
+
+
+def test_an_address_that_others_reach_has_to_be_asked_for_outright() -> None:
+    for address in ("0.0.0.0:9600", "[::]:9600", "10.0.0.7:9600", "words.internal:9600"):
+        with pytest.raises(ValueError, match="public=True"):
+            Status(address)
+        assert Status(address, public=True).port == 9600
+    assert Status("[::1]:9600").host == "::1"
+
+
+async def test_an_address_that_others_reach_is_warned_about_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with showing(Status("0.0.0.0:0", public=True)) as shown:
+        await shown.ask("/")
+        await shown.ask("/")
+    (warning,) = [record for record in caplog.records if record.levelname == "WARNING"]
+    assert "can be reached by others, and has no password" in warning.getMessage()
+
+
+@pytest.mark.parametrize(
+    ("make", "kind", "match"),
+    [
+        (lambda: Status("9600"), ValueError, "host:port"),
+        (lambda: Status(9600), ValueError, "host:port"),  # type: ignore[arg-type]
+        (lambda: Status("localhost"), ValueError, "host:port"),
+        (lambda: Status("localhost:70000"), ValueError, "host:port"),
+        (lambda: Status(":9600"), ValueError, "host:port"),
+        (lambda: Status("http://localhost:9600/"), ValueError, "host:port"),
+        (lambda: Status("me@localhost:9600"), ValueError, "host:port"),
+        (lambda: Status("localhost:1", public=1), TypeError, "public"),  # type: ignore[arg-type]
+        (lambda: Status("localhost:1", hosts="words"), TypeError, "hosts"),
+        (lambda: Status("localhost:1", hosts=[1]), TypeError, "hosts"),  # type: ignore[list-item]
+        (lambda: Status("localhost:1", name=1), TypeError, "name"),  # type: ignore[arg-type]
+        (lambda: Status("localhost:1", oldest_unacked=0), ValueError, "oldest_unacked"),
+        (lambda: Status("localhost:1", grace=-1), ValueError, "grace"),
+    ],
+)
+def test_settings_that_cannot_be_meant_are_refused(
+    make: Callable[[], object], kind: type[Exception], match: str
+) -> None:
+    with pytest.raises(kind, match=match):
+        make()
+
+
+# -- with the run ---------------------------------------------------------------------------------
+
+
+def test_a_run_listens_until_it_is_over_and_no_longer() -> None:
+    port, said = free_port(), []
+
+    async def look(value: int) -> None:
+        async with (
+            aiohttp.ClientSession() as session,
+            session.get(f"http://127.0.0.1:{port}/readyz") as response,
+        ):
+            said.append((response.status, await response.text()))
+
+    queue = streams.memory.queue([1])
+    (queue | sinks.each(look)).run(status=f"127.0.0.1:{port}", limit=1)
+    assert said == [(200, "ready\n")]
+    with pytest.raises(ConnectionRefusedError), socket.create_connection(("127.0.0.1", port)):
+        pass
+
+
+def test_it_shows_the_drain_that_a_signal_begins() -> None:
+    port, said = free_port(), []
+
+    async def look(value: int) -> None:
+        signal.raise_signal(signal.SIGTERM)
+        await asyncio.sleep(0)
+        async with aiohttp.ClientSession() as session:
+            while not said or said[-1] == "ready\n":
+                async with session.get(f"http://127.0.0.1:{port}/readyz") as response:
+                    said.append(await response.text())
+
+    queue = streams.memory.queue([1, 2, 3])
+    (queue | sinks.each(look)).run(status=f"127.0.0.1:{port}")
+    assert said[-1] == "draining\n"
+    assert (queue.acked, queue.ready) == ([1], [2, 3])
+
+
+def test_a_port_that_is_taken_is_an_error_before_anything_is_consumed() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        queue, connections = streams.memory.queue([1]), []
+        queue.watch(lambda: connections.append(1))
+        with pytest.raises(OSError, match=rf"status.*127\.0\.0\.1:{port}: .*in use.*another port"):
+            (queue | sinks.to_list()).run(status=f"127.0.0.1:{port}")
+    assert not connections
+    assert (queue.ready, queue.untouched) == ([1], True)
+
+
+async def test_pipelines_of_one_process_have_a_page_each() -> None:
+    one, other = Store(), Store()
+    async with (
+        showing() as first,
+        showing() as second,
+        running(held_up(one)) as left,
+        running(held_up(other, 1, 2, 3)) as right,
+    ):
+        first.board.show(left)
+        second.board.show(right)
+        await one.begun.wait()
+        await other.begun.wait()
+        assert "ackflow_deliveries_total{} 2.0" in (await first.ask("/metrics")).text
+        assert "ackflow_deliveries_total{} 3.0" in (await second.ask("/metrics")).text
+
+
+async def test_who_only_stays_connected_does_not_hold_up_the_end() -> None:
+    async with asyncio.timeout(30):
+        async with showing() as shown:
+            await shown.ask("/")
+            _, idle = await asyncio.open_connection("127.0.0.1", shown.board.port)
+            reader, half = await asyncio.open_connection("127.0.0.1", shown.board.port)
+            half.write(b"GET / HTTP/1.1\r\nHost: loc")
+            await half.drain()
+        assert await reader.read() == b""
+    for writer in (idle, half):
+        writer.close()
+
+
+async def test_who_does_not_read_the_answer_does_not_hold_up_the_end() -> None:
+    class Much:
+        async def write(self, items: Any) -> None:
+            """Takes all."""
+
+        def figures(self) -> list[Figure]:
+            return [
+                Figure("much", "gauge", "Much.", [({"n": f"{n:0199}"}, n) for n in range(40_000)])
+            ]
+
+    async with asyncio.timeout(30):
+        async with showing() as shown, running(streams.memory.queue([1]) | Much()) as handle:
+            shown.board.show(handle)
+            reader, writer = await asyncio.open_connection("127.0.0.1", shown.board.port, limit=1)
+            writer.write(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert await reader.read(1) == b"H"
+    writer.close()
