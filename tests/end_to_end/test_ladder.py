@@ -401,7 +401,7 @@ async def test_dead_letters_wait_where_their_broker_is_away_and_others_pass(
         assert handle.stats().rejected == handle.stats().retried == 0
         proxy.refusing = False
         await until(lambda: handle.stats().dead_lettered == 1, "delivered after all")
-        assert handle.state == "running"
+        await until(lambda: handle.state == "running", "goes on")
         await handle.drain()
     [letter] = await taken(rabbitmq, graveyard)
     assert (letter.body, letter.headers["x-ackflow-attempts"]) == (b"x", 1)
