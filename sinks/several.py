@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack
 from typing import Any, TypeVar
 
 from ackflow.streams.core import (
+    Branches,
     Sink,
     as_sink,
 )
@@ -24,6 +25,10 @@ class Several(Sink[Any, Any]):
     def holds(self) -> int:
         """A message is in all branches at once, so the largest counts, and a run on its way."""
         return 2 * max(sink.holds for sink in self.sinks)
+
+    @property
+    def shown_branches(self) -> Branches:
+        return [("", sink) for sink in self.sinks]
 
     def __repr__(self) -> str:
         return f"{self.name}({', '.join(map(repr, self.sinks))})"

@@ -8,6 +8,7 @@ from ackflow.sinks.branch import Branch, Way
 from ackflow.sinks.several import a_sink, close_all
 from ackflow.streams.core import (
     GIVEN_BACK,
+    Branches,
     Ending,
     Lane,
     Parted,
@@ -58,6 +59,10 @@ class Tee(Sink[Any, Any]):
     def writer(self, session: Session, places: int) -> Any:
         branches = [Branch(session, way, places, self.attempts, self.wait) for way in self.ways]
         return TeeWriter(session, branches, chunks=bool(places) or self.chunks)
+
+    @property
+    def shown_branches(self) -> Branches:
+        return [("", way) for way in self.ways]
 
     def __repr__(self) -> str:
         return f"tee({', '.join(map(repr, self.ways))})"

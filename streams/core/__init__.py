@@ -28,6 +28,7 @@ from ackflow.streams.core.errors import (
     Verdict,
     WorkerDied,
     describe,
+    printable,
     shown,
 )
 from ackflow.streams.core.feed import Feed
@@ -39,6 +40,7 @@ from ackflow.streams.core.ledger import Frame, Ledger, Verb
 from ackflow.streams.core.message import Members, Message, apart
 from ackflow.streams.core.operator import Composable, Ending, Operator, OperatorLike
 from ackflow.streams.core.outcome import ACCEPTED, GIVEN_BACK, SKIPPED, Kind, Outcome, worst
+from ackflow.streams.core.pictured import Pictured
 from ackflow.streams.core.pipeline import Handle, Pipeline
 from ackflow.streams.core.plain import check_on_error, from_lists
 from ackflow.streams.core.policy import PERMANENT, FailurePolicy, RetryState, Wait, exponential
@@ -56,9 +58,10 @@ from ackflow.streams.core.pulling import END, Pull, close
 from ackflow.streams.core.run import Run, concatenate
 from ackflow.streams.core.session import CREDIT, OVER, Joiner, Session
 from ackflow.streams.core.settings import check_count, check_duration, check_flag, check_seconds
-from ackflow.streams.core.sink import Sink, Writable, as_sink
+from ackflow.streams.core.sink import Adapted, Sink, Writable, as_sink
 from ackflow.streams.core.slicing import Concat, Slice
 from ackflow.streams.core.stage import (
+    Branches,
     Context,
     Demand,
     Shape,
@@ -99,7 +102,9 @@ __all__ = [
     "SKIPPED",
     "Account",
     "AckflowError",
+    "Adapted",
     "AlreadySettled",
+    "Branches",
     "Broker",
     "CallTimeout",
     "Channel",
@@ -133,6 +138,7 @@ __all__ = [
     "Outcome",
     "Pairing",
     "Parted",
+    "Pictured",
     "Pipeline",
     "PipelineError",
     "Polymorphic",
@@ -194,6 +200,7 @@ __all__ = [
     "label",
     "lane_demand",
     "of",
+    "printable",
     "refuse_awaitable",
     "select",
     "settle",

@@ -126,7 +126,7 @@ def describe(error: BaseException) -> str:
         text = " ".join(str(error).split())
     except Exception as broken:
         text = f"(its text can't be shown: {type(broken).__name__})"
-    text = _printable(text, LONGEST)
+    text = printable(text, LONGEST)
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
@@ -142,10 +142,10 @@ def shown(value: object, most: int = 100) -> str:
         text = repr(value)
     except Exception as broken:
         text = f"<{type(value).__name__}, whose repr raises {type(broken).__name__}>"
-    return _printable(text, most)
+    return printable(text, most)
 
 
-def _printable(text: str, most: int) -> str:
+def printable(text: str, most: int) -> str:
     """Cut a text, and escape what could move a cursor or forge a line in a log."""
     text = text if len(text) <= most else f"{text[: most - 1]}…"
     if text.isprintable():
