@@ -3,6 +3,7 @@
 import asyncio
 import os
 from collections.abc import Sequence
+from typing import Any
 
 from ackflow.sinks.files.file import File
 from ackflow.streams.core import PipelineError, Sink, Summary, Unavailable

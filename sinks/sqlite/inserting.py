@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
+from typing import Any
 
 from ackflow.sinks.sqlite import rows, settings
 from ackflow.sinks.sqlite.database import Database

@@ -9,8 +9,12 @@ from ackflow.streams.graphs.labels import carries, details, line
 from ackflow.streams.graphs.links import COUNTED, Link, count, links, whole
 
 MOST = 40
-"""Stages that are all drawn; of more, the ends."""
+"""Stages that are all drawn."""
+SOME = 24
+"""Stages that are drawn of more, about."""
 UNBOUNDED = 1 << 30
+BESIDE = 12
+"""Branches beside each other that are drawn where not all stages are."""
 
 
 def build(part: Any) -> Graph:
@@ -22,7 +26,7 @@ def build(part: Any) -> Graph:
             f"got {shown(part)}; op.map(function) makes an operator of a function"
         )
     found = whole(part)
-    return Graph(_chain(found, MOST if count(found, MOST + 1) > MOST else UNBOUNDED))
+    return Graph(_chain(found, SOME if count(found, MOST + 1) > MOST else UNBOUNDED))
 
 
 def _chain(found: list[Link], room: int) -> Chain:
@@ -30,7 +34,7 @@ def _chain(found: list[Link], room: int) -> Chain:
     front, hidden, back = _cut(found, max(room, 1))
     kept = [*front, *back]
     forks = sum(bool(link.inputs) + bool(link.branches) for link in kept)
-    share = max(1, (room - len(kept)) // max(1, forks))
+    share = room if room == UNBOUNDED else max(1, (room - len(kept)) // max(1, forks))
     more = [_more(hidden)] if hidden else []
     parts = [*(part for link in front for part in _link(link, share)), *more]
     return (*parts, *(part for link in back for part in _link(link, share)))
@@ -56,8 +60,10 @@ def _link(link: Link, share: int) -> Chain:
         return (Node("open", ""),)
     node = Node(link.kind, line(_name(link)), details(link), carries(link.shapes))
     flowing = [Fork("in", _branches([("", i) for i in link.inputs], share))] if link.inputs else []
-    parting = [Fork("out", _branches(link.branches, share))] if link.branches else []
-    return (*flowing, node, *parting)
+    if not link.branches:
+        return (*flowing, node)
+    end = [Node("join", "")] if link.kind == "operator" else []
+    return (*flowing, node, Fork("out", _branches(link.branches, share)), *end)
 
 
 def _name(link: Link) -> object:
@@ -68,8 +74,9 @@ def _name(link: Link) -> object:
 
 def _branches(found: Branches, room: int) -> tuple[Branch, ...]:
     """Draw branches, at most so many; the last ones are left out."""
-    kept = list(found) if len(found) <= room else list(found[: max(room - 1, 0)])
-    share = room // max(1, len(kept))
+    most = room if room == UNBOUNDED else min(room, BESIDE)
+    kept = list(found) if len(found) <= most else list(found[: max(most - 1, 0)])
+    share = room if room == UNBOUNDED else room // max(1, len(kept))
     drawn = [Branch(line(label), _chain(links(branch), share)) for label, branch in kept]
     hidden = [branch for _, branch in found[len(kept) :]]
     return (*drawn, *([Branch("", (_more(hidden),))] if hidden else []))

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from ackflow.streams.graphs.graph import Node
+from ackflow.streams.graphs.graph import DOTS, Detail, Node
 from ackflow.streams.graphs.labels import cells, short
 
-TITLE = 7.9
+TITLE = 8.6
 """Pixels that a column of the title takes: bold, 13 px; of a row: 11 px."""
 ROW = 6.7
 WIDEST = 34
@@ -14,6 +14,7 @@ ROWS = 4
 """Settings that are shown; the others are in the card's tooltip."""
 LINE = 16.0
 PADDING = 16.0
+DOT = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +39,17 @@ class Card:
 
 def card(node: Node) -> Card:
     """Lay out one stage."""
-    if node.kind == "open":
-        return Card(node, "", (), 10.0, 10.0)
+    if node.kind in DOTS:
+        return Card(node, "", (), DOT, DOT)
     title = short(node.name, WIDEST - 6)
-    rows = [Row(d.key, short(d.text, WIDEST - 1 - cells(d.key)), d.function) for d in node.details]
+    rows = [_row(detail) for detail in node.details]
     if len(rows) > ROWS:
         rows = [*rows[: ROWS - 1], Row("", f"… {len(rows) - ROWS + 1} more")]
     columns = [cells(row.key) + 1 + cells(row.text) for row in rows]
     width = max([TITLE * cells(title), *(ROW * count for count in columns)]) + 2 * PADDING
     return Card(node, title, tuple(rows), max(width, 72.0), 20.0 + LINE * (1 + len(rows)))
+
+
+def _row(detail: Detail) -> Row:
+    key = "" if detail.function and detail.key == "f" else short(detail.key, WIDEST // 2)
+    return Row(key, short(detail.text, WIDEST - 1 - cells(key)), detail.function)

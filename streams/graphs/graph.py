@@ -3,8 +3,15 @@
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
-Kind: TypeAlias = Literal["source", "operator", "sink", "more", "open"]
-"""What a node is; "more" stands for those left out, "open" for what is yet to be composed."""
+Kind: TypeAlias = Literal["source", "operator", "sink", "more", "open", "join"]
+"""What a node is; "more" stands for those left out, "open" for what is yet to be composed.
+
+"join" is no stage of its own: it is where the branches of the stage before end.
+"""
+
+
+DOTS = ("open", "join")
+"""What is no stage, and has no name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +37,7 @@ class Node:
     """What its elements are where that is not what came, such as "up to 256 each"."""
 
     def __str__(self) -> str:
-        if self.kind in ("more", "open"):
+        if self.kind in ("more", *DOTS):
             return self.name
         return f"{self.name}({', '.join(map(str, self.details))})"
 

@@ -48,7 +48,9 @@ def line(name: object) -> str:
 def details(link: Link) -> tuple[Detail, ...]:
     """Return what a stage or sink was told, without what has a place of its own in the graph."""
     try:
-        found = dict(getattr(link.part, "shown_settings" if link.kind == "sink" else "settings", {}))
+        found = dict(
+            getattr(link.part, "shown_settings" if link.kind == "sink" else "settings", {})
+        )
     except Exception as error:
         return (Detail("", f"settings raise {type(error).__name__}"),)
     drawn = bool(link.inputs or link.branches)

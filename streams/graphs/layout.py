@@ -1,4 +1,4 @@
-"""Layout: where the cards of a graph lie, one layer behind the other, and what leads from which to which.
+"""Layout: where the cards of a graph lie, layer behind layer, and what leads from which to which.
 
 Along is the way that the elements go; across is what lies beside it. A chain is a line of boxes, a fork
 a pile of them; so nothing ever crosses, and no search is needed.
@@ -10,8 +10,10 @@ from ackflow.streams.graphs.cards import Card, card
 from ackflow.streams.graphs.graph import Chain, Fork, Node
 from ackflow.streams.graphs.labels import cells
 
-BEND = 34.0
-"""Pixels along in which a line gets from one place across to another."""
+BEND = 28.0
+"""Pixels along in which a line gets from one place across to another, at least."""
+STEEP = 26.0
+"""Pixels along by which that grows, at most, with the way across."""
 APART = 16.0
 """Pixels between branches."""
 PILL = 18.0
@@ -35,7 +37,9 @@ class Line:
 
     tail: Place
     head: Place
-    gap: float
+    begins: float
+    """Where it bends, along, and where it is straight again."""
+    ends: float
     label: str = ""
 
 
@@ -61,7 +65,10 @@ class Box:
             self,
             axis=self.axis + across,
             places=tuple(map(place, self.places)),
-            lines=tuple(replace(x, tail=place(x.tail), head=place(x.head)) for x in self.lines),
+            lines=tuple(
+                Line(place(x.tail), place(x.head), x.begins + along, x.ends + along, x.label)
+                for x in self.lines
+            ),
             entries=tuple((place(it), label) for it, label in self.entries),
             exits=tuple(map(place, self.exits)),
         )
@@ -93,16 +100,20 @@ class _Layout:
         return replace(whole, breadth=breadth, axis=axis)
 
     def _behind(self, whole: Box, box: Box) -> Box:
-        labels = [
-            label or tail.card.node.carries for tail in whole.exits for _, label in box.entries
-        ]
-        gap = BEND + max([self._room(label) for label in labels if label], default=0.0)
-        box = box.moved(whole.length + gap, 0)
-        lines = [
-            Line(tail, head, gap, label or tail.card.node.carries)
+        pairs = [
+            (tail, head, label or tail.card.node.carries)
             for tail in whole.exits
             for head, label in box.entries
         ]
+        spread = max(abs(tail.across - head.across) for tail, head, _ in pairs)
+        bend = BEND + min(STEEP, spread / 8)
+        gap = bend + max(self._room(label) for _, _, label in pairs)
+        begins = whole.length
+        lines = [
+            Line(tail, replace(head, along=head.along + begins + gap), begins, begins + bend, label)
+            for tail, head, label in pairs
+        ]
+        box = box.moved(begins + gap, 0)
         return replace(
             whole,
             length=whole.length + gap + box.length,
@@ -112,14 +123,15 @@ class _Layout:
         )
 
     def _room(self, label: str) -> float:
+        if not label:
+            return 0.0
         return PILL - 4 if self._down else label_width(label) + 4
 
     def _node(self, node: Node) -> Box:
         it = card(node)
         length, breadth = (it.height, it.width) if self._down else (it.width, it.height)
         place = Place(it, 0.0, breadth / 2, length, breadth)
-        exits = () if node.kind == "sink" else (place,)
-        return Box(length, breadth, breadth / 2, (place,), (), ((place, ""),), exits)
+        return Box(length, breadth, breadth / 2, (place,), (), ((place, ""),), (place,))
 
     def _fork(self, fork: Fork) -> Box:
         boxes = [self.chain(branch.chain) for branch in fork.branches]
@@ -146,5 +158,3 @@ class _Layout:
         labels = [branch.label for branch in fork.branches]
         widest = max(map(label_width, labels)) if self._down and any(labels) else 0.0
         return max(box.breadth, widest)
-
-

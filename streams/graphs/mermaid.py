@@ -13,6 +13,7 @@ SHAPES = {
     "sink": ('[["', '"]]'),
     "more": ('["', '"]'),
     "open": ('(("', '"))'),
+    "join": ('(("', '"))'),
 }
 """What stands around a label."""
 PLAIN = frozenset(" .,:_=+*/()[]{}'-→×…")
@@ -58,7 +59,7 @@ class _Drawing:
         for end, said in ends:
             arrow = f'-->|"{escaped(said)}"|' if said else "-->"
             self._lines.append(f"    {end} {arrow} {name}")
-        return [] if node.kind == "sink" else [(name, node.carries)]
+        return [(name, node.carries)]
 
 
 def _texts(node: Node) -> Iterator[str]:

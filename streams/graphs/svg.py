@@ -8,14 +8,13 @@ from collections.abc import Iterator
 from html import escape
 from typing import Literal
 
-from ackflow.streams.graphs.cards import LINE, PADDING, ROW, Card, Row
-from ackflow.streams.graphs.graph import Chain
-from ackflow.streams.graphs.labels import cells
-from ackflow.streams.graphs.layout import BEND, PILL, Box, Line, Place, label_width, layout
+from ackflow.streams.graphs.cards import LINE, PADDING, Card, Row
+from ackflow.streams.graphs.graph import DOTS, Chain
+from ackflow.streams.graphs.layout import PILL, Box, Line, Place, label_width, layout
 from ackflow.streams.graphs.text import text
 
 MARGIN = 8.0
-WIDEST = 960.0
+WIDEST = 1000.0
 """Pixels that a notebook or a page has, about; what is wider goes down."""
 MONOSPACE = "ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu Sans Mono',monospace"
 SANS = "system-ui,-apple-system,'Segoe UI',Roboto,'DejaVu Sans',sans-serif"
@@ -26,6 +25,7 @@ LIGHT = {
     "sink": ("#eefbf1", "#b0dfbc", "#1a7f37"),
     "more": ("#f6f8fa", "#c4cad2", "#c4cad2"),
     "open": ("#ffffff", "#8b949e", "#8b949e"),
+    "join": ("#8b949e", "#8b949e", "#8b949e"),
 }
 """Fill, border and mark of each kind of card."""
 DARK = {
@@ -34,6 +34,7 @@ DARK = {
     "sink": ("#12291a", "#2a5a38", "#3fb950"),
     "more": ("#161b22", "#444c56", "#444c56"),
     "open": ("#0d1117", "#8b949e", "#8b949e"),
+    "join": ("#8b949e", "#8b949e", "#8b949e"),
 }
 INKS = {"t": ("#1f2328", "#e6edf3"), "k": ("#656d76", "#9198a1"), "f": ("#8250df", "#d2a8ff")}
 """Titles and values, names of settings, users' functions: light and dark."""
@@ -74,7 +75,7 @@ class _Drawing:
         yield (
             f'<svg xmlns="http://www.w3.org/2000/svg" class="ackflow-graph" role="img"'
             f' width="{width}" height="{height}" viewBox="0 0 {width} {height}"'
-            f' style="max-width:100%;height:auto" aria-label="{escape(names)}"'
+            f' style="max-width:100%" aria-label="{escape(names)}"'
             f' font-family="{escape(MONOSPACE)}">'
             f"<title>{escape(names)}</title><desc>{escape(text(chain, 100))}</desc>{_style()}"
             f'<g transform="translate({_number(MARGIN)} {_number(MARGIN)})">'
@@ -96,22 +97,21 @@ class _Drawing:
         """Draw a line: straight beside other stages, a bend, straight through its label, an arrow."""
         start, end = line.tail.along + line.tail.length, line.head.along
         here, there = line.tail.across, line.head.across
-        bend = end - line.gap
-        tip = end - 1
-        path = f"M{self._at(start, here)}L{self._at(bend, here)}"
-        path += f"C{self._at(bend + BEND * 0.45, here)} {self._at(bend + BEND * 0.3, there)}"
-        path += f" {self._at(bend + BEND * 0.75, there)}L{self._at(tip - 4, there)}"
+        dot = line.head.card.node.kind in DOTS
+        tip = end + 2 if dot else end - 1
+        if line.tail.card.node.kind in DOTS:
+            start -= 1
+        bend = line.ends - line.begins - 6
+        path = f"M{self._at(start, here)}L{self._at(line.begins, here)}"
+        path += f"C{self._at(line.begins + bend * 0.6, here)} {self._at(line.begins + bend * 0.4, there)}"
+        path += f" {self._at(line.begins + bend, there)}L{self._at(tip - 4, there)}"
         head = f"M{self._at(tip, there)}L{self._at(tip - 7, there - 4)}L{self._at(tip - 7, there + 4)}Z"
-        if line.head.card.node.kind == "open":
-            head = ""
-        return (
-            f'<path d="{path}" fill="none" stroke="#8b949e" stroke-width="1.5"/>'
-            f'<path d="{head}" fill="#8b949e"/>'
-        )
+        drawn = f'<path d="{path}" fill="none" stroke="#8b949e" stroke-width="1.5"/>'
+        return drawn if dot else f'{drawn}<path d="{head}" fill="#8b949e"/>'
 
     def _label(self, line: Line) -> str:
         width = label_width(line.label)
-        behind = line.head.along - 9
+        behind = line.head.along - 10
         middle = behind - (PILL if self._down else width) / 2
         x, y = (line.head.across, middle) if self._down else (middle, line.head.across)
         return (
@@ -134,8 +134,9 @@ def _drawn(card: Card) -> Iterator[str]:
     """Draw a card where it is."""
     fill, border, mark = LIGHT[card.node.kind]
     size = f'width="{_number(card.width)}" height="{_number(card.height)}"'
-    if card.node.kind == "open":
-        yield f'<circle class="c" cx="5" cy="5" r="4" fill="{fill}" stroke="{border}" stroke-width="1.5"/>'
+    if card.node.kind in DOTS:
+        circle = '<circle class="c" cx="5" cy="5" r="4"'
+        yield f'{circle} fill="{fill}" stroke="{border}" stroke-width="1.5"/>'
         return
     yield f"<title>{escape(str(card.node))}</title>"
     if card.node.kind == "more":
@@ -147,16 +148,19 @@ def _drawn(card: Card) -> Iterator[str]:
     yield f'<rect class="m" x="6" y="8" width="3" height="{inner}" rx="1.5" fill="{mark}"/>'
     yield _words(PADDING, 22, "t", 13, card.title, ' font-weight="600"')
     for number, row in enumerate(card.rows, 1):
-        yield from _row(row, 22 + LINE * number)
+        yield _row(row, 22 + LINE * number)
 
 
-def _row(row: Row, y: float) -> Iterator[str]:
-    x = PADDING
-    if row.key:
-        yield _words(x, y, "k", 11, row.key)
-        x += ROW * (cells(row.key) + 1)
+def _row(row: Row, y: float) -> str:
+    """Draw a row: its parts follow each other whatever the font is."""
     kind = "f" if row.function else "t" if row.key else "k"
-    yield _words(x, y, kind, 11, row.text)
+    parts = [("k", row.key, "")] if row.key else []
+    parts.append((kind, row.text, ' dx="6"' if row.key else ""))
+    spans = (
+        f'<tspan class="{kind}" fill="{INKS[kind][0]}"{dx}>{escape(words)}</tspan>'
+        for kind, words, dx in parts
+    )
+    return f'<text x="{_number(PADDING)}" y="{_number(y)}" font-size="11">{"".join(spans)}</text>'
 
 
 def _words(x: float, y: float, kind: str, size: int, words: str, more: str = "") -> str:

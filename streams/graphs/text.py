@@ -3,7 +3,7 @@
 import shutil
 from collections.abc import Iterator
 
-from ackflow.streams.graphs.graph import Branch, Chain, Fork, Node
+from ackflow.streams.graphs.graph import DOTS, Branch, Chain, Fork, Node
 from ackflow.streams.graphs.labels import cells, short
 
 MARKS = {"source": "●", "operator": "○", "sink": "■"}
@@ -21,7 +21,7 @@ def _chain(chain: Chain, width: int) -> Iterator[str]:
     for at, part in enumerate(chain):
         if isinstance(part, Fork):
             yield from _fork(part, width, last=at == len(chain) - 1)
-        elif part.kind != "open":
+        elif part.kind not in DOTS:
             yield from _node(part, width)
 
 
@@ -58,4 +58,3 @@ def _node(node: Node, width: int) -> Iterator[str]:
     for line in [*map(str, node.details), carries.strip()]:
         if line:
             yield f"    {short(line, width - 2)}"
-
