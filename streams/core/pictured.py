@@ -4,14 +4,14 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 
-def _in_words(part: object) -> dict[str, str]:
+def in_words(part: object) -> dict[str, str]:
     return {"text/plain": repr(part)}
 
 
 class Pictured:
     """What Jupyter shows as a graph of its stages."""
 
-    picture: ClassVar[Callable[[Any], dict[str, str]]] = staticmethod(_in_words)
+    picture: ClassVar[Callable[[Any], dict[str, str]]] = staticmethod(in_words)
     """Draws a part, by MIME type; ackflow.streams puts what can draw here: core only describes."""
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:

@@ -42,7 +42,7 @@ def text(value: object) -> str:
 
 def line(name: object) -> str:
     """Say a name in one printable line."""
-    return printable(str(name), LONGEST)
+    return printable(name, LONGEST) if isinstance(name, str) else shown(name, LONGEST)
 
 
 def details(link: Link) -> tuple[Detail, ...]:

@@ -98,12 +98,13 @@ class _Drawing:
         start, end = line.tail.along + line.tail.length, line.head.along
         here, there = line.tail.across, line.head.across
         dot = line.head.card.node.kind in DOTS
-        tip = end + 2 if dot else end - 1
+        tip = end + 5 if dot else end - 1
         if line.tail.card.node.kind in DOTS:
             start -= 1
         bend = line.ends - line.begins - 6
         path = f"M{self._at(start, here)}L{self._at(line.begins, here)}"
-        path += f"C{self._at(line.begins + bend * 0.6, here)} {self._at(line.begins + bend * 0.4, there)}"
+        out, into = line.begins + bend * 0.6, line.begins + bend * 0.4
+        path += f"C{self._at(out, here)} {self._at(into, there)}"
         path += f" {self._at(line.begins + bend, there)}L{self._at(tip - 4, there)}"
         head = f"M{self._at(tip, there)}L{self._at(tip - 7, there - 4)}L{self._at(tip - 7, there + 4)}Z"
         drawn = f'<path d="{path}" fill="none" stroke="#8b949e" stroke-width="1.5"/>'
