@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 
 
 def in_words(part: object) -> dict[str, str]:
+    """Show a part as its repr alone."""
     return {"text/plain": repr(part)}
 
 

@@ -7,6 +7,7 @@ from ackflow.streams.graphs.graph import DOTS, Branch, Chain, Fork, Node
 from ackflow.streams.graphs.labels import cells, short
 
 MARKS = {"source": "●", "operator": "○", "sink": "■"}
+OPEN = Node("open", "")
 NARROWEST = 16
 """Columns that a stage has at least, however deep it lies."""
 
@@ -27,8 +28,9 @@ def _chain(chain: Chain, width: int) -> Iterator[str]:
 
 def _fork(fork: Fork, width: int, last: bool) -> Iterator[str]:
     """Draw branches beside a rail that comes from above, or goes on below."""
-    count = len(fork.branches)
-    for at, branch in enumerate(fork.branches):
+    branches = [branch for branch in fork.branches if branch.chain != (OPEN,)]
+    count = len(branches)
+    for at, branch in enumerate(branches):
         begins, ends = fork.flow == "in" and at == 0, last and at == count - 1
         corner = "┌" if begins else "└" if ends else "├"
         rail = " " if ends else "│"
