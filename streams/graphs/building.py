@@ -3,7 +3,16 @@
 from collections.abc import Sequence
 from typing import Any
 
-from ackflow.streams.core import Adapted, Branches, Composable, Ending, Pipeline, Stream, shown
+from ackflow.streams.core import (
+    Adapted,
+    Branches,
+    Composable,
+    Ending,
+    Pipeline,
+    Shape,
+    Stream,
+    shown,
+)
 from ackflow.streams.graphs.graph import Branch, Chain, Fork, Graph, Node
 from ackflow.streams.graphs.labels import carries, details, line
 from ackflow.streams.graphs.links import COUNTED, Link, count, links, whole
@@ -59,11 +68,14 @@ def _link(link: Link, share: int) -> Chain:
     if link.kind == "open":
         return (Node("open", ""),)
     node = Node(link.kind, line(_name(link)), details(link), carries(link.shapes))
-    flowing = [Fork("in", _branches([("", i) for i in link.inputs], share))] if link.inputs else []
+    flowing = (
+        [Fork("in", _branches([("", i) for i in link.inputs], share, None))] if link.inputs else []
+    )
     if not link.branches:
         return (*flowing, node)
+    shape = None if link.shapes is None else link.shapes[0]
     end = [Node("join", "")] if link.kind == "operator" else []
-    return (*flowing, node, Fork("out", _branches(link.branches, share)), *end)
+    return (*flowing, node, Fork("out", _branches(link.branches, share, shape)), *end)
 
 
 def _name(link: Link) -> object:
@@ -72,11 +84,11 @@ def _name(link: Link) -> object:
     return getattr(link.part, "name", type(link.part).__name__)
 
 
-def _branches(found: Branches, room: int) -> tuple[Branch, ...]:
+def _branches(found: Branches, room: int, shape: Shape | None) -> tuple[Branch, ...]:
     """Draw branches, at most so many; the last ones are left out."""
     most = room if room == UNBOUNDED else min(room, BESIDE)
     kept = list(found) if len(found) <= most else list(found[: max(most - 1, 0)])
     share = room if room == UNBOUNDED else room // max(1, len(kept))
-    drawn = [Branch(line(label), _chain(links(branch), share)) for label, branch in kept]
+    drawn = [Branch(line(label), _chain(links(branch, shape), share)) for label, branch in kept]
     hidden = [branch for _, branch in found[len(kept) :]]
     return (*drawn, *([Branch("", (_more(hidden),))] if hidden else []))

@@ -74,11 +74,11 @@ def _is_function(key: object, value: object) -> bool:
     return callable(value) and (key in ("f", "key") or not inspect.isclass(value))
 
 
-def carries(shapes: tuple[Shape, Shape]) -> str:
+def carries(shapes: tuple[Shape, Shape] | None) -> str:
     """Say what the elements that leave are, where that is not what came."""
-    before, after = shapes
-    if before == after:
+    if shapes is None or shapes[0] == shapes[1]:
         return ""
+    after = shapes[1]
     return f"up to {' × '.join(f'{size:,}' for size in reversed(after))}" if after else "single"
 
 

@@ -29,7 +29,7 @@ class Link:
     part: Any
     inputs: tuple[Any, ...] = ()
     """What flows into it, where that is more than the link before."""
-    shapes: tuple[Shape, Shape] = ((), ())
+    shapes: tuple[Shape, Shape] | None = None
     """Of the elements that come, and of those that leave, where that is known."""
 
     @property
@@ -55,15 +55,19 @@ def whole(part: Any) -> list[Link]:
     return links(part) if isinstance(part, Pipeline) else [OPEN, *links(part)]
 
 
-def links(part: Any) -> list[Link]:
-    """Return the links of a stream, operator, sink or pipeline, the first first."""
+def links(part: Any, shape: Shape | None = None) -> list[Link]:
+    """Return the links of a stream, operator, sink or pipeline, the first first.
+
+    `shape`: of the elements that an operator or a sink gets, where that is known.
+    """
     if isinstance(part, list):
         return part
     if isinstance(part, Stream):
         return _flowing(part)
     if isinstance(part, Pipeline):
-        return [*_flowing(part.stream), Link("sink", part.sink)]
-    return _composed(list(_parts(part)))
+        found = _flowing(part.stream)
+        return [*found, *_composed([part.sink], found[-1].shapes and found[-1].shapes[1])]
+    return _composed(list(_parts(part)), shape)
 
 
 def _parts(part: Any) -> Iterator[Any]:
@@ -77,18 +81,21 @@ def _parts(part: Any) -> Iterator[Any]:
         yield as_sink(part) if hasattr(part, "write") else part
 
 
-def _composed(parts: Sequence[Any]) -> list[Link]:
-    """Return the links of stages that no stream has met: their shapes are not known yet."""
+def _composed(parts: Sequence[Any], shape: Shape | None = None) -> list[Link]:
+    """Return the links of stages that no stream has met."""
     found: list[Link] = []
     for part in parts:
         others = getattr(part, "others", ())
         if part is OPEN:
             found.append(OPEN)
-        elif others:
-            before = [found] if found else []
-            found = [Link("operator", part, (*before, *others))]
-        else:
-            found.append(Link(_kind(part), part))
+            continue
+        before = shape
+        shape = None if shape is None or not hasattr(part, "shape") else part.shape(shape)
+        shapes = None if before is None or shape is None else (before, shape)
+        inputs = (*([found] if found else []), *others) if others else ()
+        if others:
+            found = []
+        found.append(Link(_kind(part), part, inputs, shapes))
     return found
 
 

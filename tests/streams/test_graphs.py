@@ -167,7 +167,7 @@ TEXTS: dict[str, tuple[Any, str]] = {
         """
         ● of(values=1)
         ■ tee()
-        ├─ ○ chunk(size=2, timeout=1.0)
+        ├─ ○ chunk(size=2, timeout=1.0)  → up to 2
         │  ■ each(f=print)
         ├─ ■ route(key=book)
         │  ├─ 'pt':
