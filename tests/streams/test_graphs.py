@@ -10,6 +10,7 @@ from textwrap import dedent
 from typing import Any, ClassVar
 from xml.etree import ElementTree
 
+import aiostream
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -178,6 +179,7 @@ TEXTS: dict[str, tuple[Any, str]] = {
         └─ ■ count()
         """,
     ),
+    "lifted": (op.lift(aiostream.stream.spaceout, 0.1), "○ lift(spaceout)(0.1)"),
     "retried": (op.retry(sinks.each(book)), "■ retry(each)(f=book)"),
     "two branches are both drawn": (
         sinks.tee(sinks.route(book, {1: sinks.first()}), sinks.to_list()),
@@ -295,15 +297,21 @@ names = st.sampled_from(NASTY) | st.text(
 @given(name=names, width=st.integers(1, 120))
 def test_no_name_breaks_out(name: str, width: int) -> None:
     thing = Named(name)
-    pipeline = streams.of(1) | op.map(thing) | sinks.route(thing, {name: thing})
+
+    async def own(messages: Any) -> Any:
+        yield
+
+    own.__name__ = name
+    made: Any = op.operator(holds=1)(own)()
+    pipeline = streams.of(1) | op.map(thing) | made | sinks.route(thing, {name: thing})
     graph = streams.graph(pipeline)
     svg, mermaid, text = graph.svg(), graph.mermaid(), graph.text(width)
     assert {e.tag.removeprefix(SVG) for e in parsed(svg).iter()} == ELEMENTS
     svg.encode()
-    assert len(mermaid.split("\n")) == 1 + 4 + 3 + 1
+    assert len(mermaid.split("\n")) == 1 + 5 + 4 + 1
     for line in mermaid.split("\n")[1:-1]:
         assert re.fullmatch(LINE, line), line
-    assert len(text.split("\n")) <= 12
+    assert len(text.split("\n")) <= 16
     assert all(line.isprintable() for line in text.split("\n"))
     assert all(columns(line) <= max(width, 24) for line in text.split("\n"))
 
@@ -437,6 +445,21 @@ def test_cards_lie_beside_each_other_and_within_the_picture(name: str, direction
         assert 0 <= top < bottom <= float(svg.get("height", 0)) - 16 + 0.1
         for left2, top2, right2, bottom2 in found[:at]:
             assert right <= left2 or right2 <= left or bottom <= top2 or bottom2 <= top
+
+
+def test_what_flows_together_ends_side_by_side_and_chains_are_straight() -> None:
+    svg = parsed(streams.graph(TEXTS["merge"][0]).svg("right"))
+    found = []
+    for group in svg.iter(f"{SVG}g"):
+        card = group.find(f"{SVG}rect[@class='c']")
+        if card is not None:
+            x, y = map(float, re.findall(r"[\d.]+", group.get("transform", "")))
+            width, height = float(card.get("width", 0)), float(card.get("height", 0))
+            found.append((round(x + width), round(y + height / 2)))
+    first, mapped, second, third, merged, end = found
+    assert mapped[0] == second[0] == third[0]
+    assert (first[1], merged[1]) == (mapped[1], end[1])
+    assert merged[1] == pytest.approx((mapped[1] + third[1]) / 2, abs=1)
 
 
 def test_a_picture_needs_nothing_else_and_says_what_it_is() -> None:
