@@ -9,6 +9,7 @@ from ackflow.operators.variables import A, B
 from ackflow.streams.core import (
     END,
     GIVEN_BACK,
+    Branches,
     Composable,
     Context,
     Lane,
@@ -46,6 +47,10 @@ class Broadcast(Stage):
     @property
     def settings(self) -> dict[str, Any]:
         return {"steps": list(self.steps)}
+
+    @property
+    def branches(self) -> Branches:
+        return [("", step) for step in self.steps]
 
     def shape(self, before: Shape) -> Shape:
         return max((step.shape(before) for step in self.steps), key=prod)

@@ -8,6 +8,7 @@ from ackflow.operators.keys import Keyed
 from ackflow.operators.partitions import Partitions
 from ackflow.operators.variables import A, B
 from ackflow.streams.core import (
+    Branches,
     Composable,
     Context,
     Operator,
@@ -41,6 +42,10 @@ class Partition(Stage):
     @property
     def settings(self) -> dict[str, Any]:
         return {"step": self.step, "strict": self.strict, "keys": self.keys, "idle": self.idle}
+
+    @property
+    def branches(self) -> Branches:
+        return [("each key", self.step)]
 
     def shape(self, before: Shape) -> Shape:
         shape: Shape = self.step.shape(before)

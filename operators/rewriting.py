@@ -2,7 +2,7 @@
 
 import asyncio
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from ackflow.operators.again import Retrying
@@ -24,6 +24,10 @@ class RetryingSink(Sink[Any, Any]):
 
     def __copy__(self) -> "RetryingSink":
         return RetryingSink(copy.copy(self.sink), self.retrying)
+
+    @property
+    def shown_settings(self) -> Mapping[str, Any]:
+        return self.sink.shown_settings
 
     async def open(self) -> None:
         await self.sink.open()

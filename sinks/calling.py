@@ -31,8 +31,9 @@ class Each(Sink[Any, Summary]):
                 await result
         return None
 
-    def __repr__(self) -> str:
-        return f"each(f={getattr(self.function, '__name__', self.function)!s})"
+    @property
+    def shown_settings(self) -> dict[str, Any]:
+        return {"f": self.function}
 
 
 def each(

@@ -5,7 +5,7 @@ from collections.abc import Callable, Hashable, Mapping
 from typing import Any, TypeVar
 
 from ackflow.sinks.several import Several, a_sink, close_all
-from ackflow.streams.core import Run, Session, Sink, Token, call_function, shown
+from ackflow.streams.core import Branches, Run, Session, Sink, Token, call_function, label, shown
 
 A = TypeVar("A")
 
@@ -24,6 +24,15 @@ class Route(Several):
         self.default = default
         everything = [*routes.values(), *([] if default is None else [default])]
         super().__init__("route", everything)
+
+    @property
+    def shown_settings(self) -> dict[str, Any]:
+        return {"key": self.key}
+
+    @property
+    def shown_branches(self) -> Branches:
+        ways = [(label(key), sink) for key, sink in self.routes.items()]
+        return ways if self.default is None else [*ways, ("default", self.default)]
 
     def writer(self, session: Session, places: int) -> Any:
         return RouteWriter(self, session, places)

@@ -5,7 +5,7 @@ from contextlib import AsyncExitStack
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from ackflow.streams.core import Figure, Sink, as_sink
+from ackflow.streams.core import Branches, Figure, Sink, as_sink
 
 A = TypeVar("A")
 
@@ -25,6 +25,10 @@ class Several(Sink[Any, Any]):
 
     def figures(self) -> Iterator[Figure]:
         return figures_of(self.sinks)
+
+    @property
+    def shown_branches(self) -> Branches:
+        return [("", sink) for sink in self.sinks]
 
     def __repr__(self) -> str:
         return f"{self.name}({', '.join(map(repr, self.sinks))})"

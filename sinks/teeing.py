@@ -8,6 +8,7 @@ from ackflow.sinks.branch import Branch, Way
 from ackflow.sinks.several import a_sink, close_all, figures_of
 from ackflow.streams.core import (
     GIVEN_BACK,
+    Branches,
     Ending,
     Figure,
     Lane,
@@ -62,6 +63,10 @@ class Tee(Sink[Any, Any]):
 
     def figures(self) -> Iterator[Figure]:
         return figures_of(self.ways)
+
+    @property
+    def shown_branches(self) -> Branches:
+        return [("", way) for way in self.ways]
 
     def __repr__(self) -> str:
         return f"tee({', '.join(map(repr, self.ways))})"

@@ -35,6 +35,7 @@ from ackflow.streams.core import (
     from_queue,
     of,
 )
+from ackflow.streams.showing import graph
 from ackflow.streams.ticking import every
 
 register(Stream)
@@ -65,6 +66,8 @@ __all__ = [
     "from_iterable",
     "from_lists",
     "from_queue",
+    "graph",
+    "graphs",
     "http",
     "memory",
     "of",
@@ -72,10 +75,10 @@ __all__ = [
     "testing",
 ]
 
-DRIVERS = ("amqp", "dask", "files", "http", "testing")
+DRIVERS = ("amqp", "dask", "files", "graphs", "http", "testing")
 
 if TYPE_CHECKING:
-    from ackflow.streams import amqp, dask, files, http, testing
+    from ackflow.streams import amqp, dask, files, graphs, http, testing
 
 
 def __getattr__(name: str) -> Any:

@@ -85,6 +85,11 @@ class Publish(Publishing[Any]):
         mode = {"delivery_mode": PERSISTENT if self._persistent else TRANSIENT}
         return properties({**mode, **its, **self._properties}, headers)
 
+    @property
+    def shown_settings(self) -> dict[str, Any]:
+        settings = {"url": str(self.server), "exchange": self.exchange}
+        return {**settings, "routing_key": self._routing_key}
+
     def __repr__(self) -> str:
         return f"amqp.publish({str(self.server)!r}, exchange={self.exchange!r})"
 

@@ -106,6 +106,12 @@ class BulkSink(Sink[Sequence[Document], Summary]):
         if running is not None:
             await running.close()
 
+    @property
+    def shown_settings(self) -> dict[str, Any]:
+        addressing = self._addressing
+        settings = {"url": self._connection.name, "index": addressing.index, "id": addressing.id}
+        return settings if addressing.op == "index" else {**settings, "op": addressing.op}
+
     def __repr__(self) -> str:
         where = f"{self._connection}, index={self._addressing.index!r}, id={self._addressing.id!r}"
         op = "" if self._addressing.op == "index" else f", op={self._addressing.op!r}"

@@ -3,6 +3,7 @@
 import asyncio
 import os
 from collections.abc import Sequence
+from typing import Any
 
 from ackflow.sinks.files.file import File
 from ackflow.streams.core import PipelineError, Sink, Summary, Unavailable
@@ -103,8 +104,9 @@ class Lines(Sink[str | bytes, Summary]):
         """Close the file."""
         await asyncio.to_thread(self._file.close)
 
-    def __repr__(self) -> str:
-        return f"{self.name}(path={self._path!r})"
+    @property
+    def shown_settings(self) -> dict[str, Any]:
+        return {"path": self._path}
 
     def _line(self, value: object) -> bytes:
         match value:

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
+from typing import Any
 
 from ackflow.sinks.sqlite import rows, settings
 from ackflow.sinks.sqlite.database import Database
@@ -125,8 +126,9 @@ class Insert(Sink[Sequence[Row], Summary]):
     def _misfit(self, problem: str) -> PipelineError:
         return PipelineError(f"{self._path}: the table {self._table.name!r} {problem}")
 
-    def __repr__(self) -> str:
-        return f"{self.name}(path={self._path!r}, table={self._table.name!r})"
+    @property
+    def shown_settings(self) -> dict[str, Any]:
+        return {"path": self._path, "table": self._table.name}
 
     # -- writing ----------------------------------------------------------------------------------
 

@@ -41,6 +41,7 @@ from ackflow.streams.core.ledger import Frame, Ledger, Verb
 from ackflow.streams.core.message import Members, Message, apart
 from ackflow.streams.core.operator import Composable, Ending, Operator, OperatorLike
 from ackflow.streams.core.outcome import ACCEPTED, GIVEN_BACK, SKIPPED, Kind, Outcome, worst
+from ackflow.streams.core.pictured import Pictured
 from ackflow.streams.core.pipeline import Handle, Pipeline
 from ackflow.streams.core.plain import check_on_error, from_lists
 from ackflow.streams.core.policy import PERMANENT, FailurePolicy, RetryState, Wait, exponential
@@ -58,9 +59,10 @@ from ackflow.streams.core.pulling import END, Pull, close
 from ackflow.streams.core.run import Run, concatenate
 from ackflow.streams.core.session import CREDIT, OVER, Halt, Joiner, Session
 from ackflow.streams.core.settings import check_count, check_duration, check_flag, check_seconds
-from ackflow.streams.core.sink import Sink, Writable, as_sink
+from ackflow.streams.core.sink import Adapted, Sink, Writable, as_sink
 from ackflow.streams.core.slicing import Concat, Slice
 from ackflow.streams.core.stage import (
+    Branches,
     Context,
     Demand,
     Shape,
@@ -101,7 +103,9 @@ __all__ = [
     "SKIPPED",
     "Account",
     "AckflowError",
+    "Adapted",
     "AlreadySettled",
+    "Branches",
     "Broker",
     "CallTimeout",
     "Channel",
@@ -137,6 +141,7 @@ __all__ = [
     "Outcome",
     "Pairing",
     "Parted",
+    "Pictured",
     "Pipeline",
     "PipelineError",
     "Polymorphic",

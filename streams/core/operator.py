@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any, Generic, Protocol, TypeVar, overload
 
 from ackflow.streams.core.errors import shown
+from ackflow.streams.core.pictured import Pictured
 from ackflow.streams.core.stage import Shape, Stage
 from ackflow.streams.core.stream import Stream
 
@@ -13,7 +14,7 @@ A_contra = TypeVar("A_contra", contravariant=True)
 B_co = TypeVar("B_co", covariant=True)
 
 
-class Composable:
+class Composable(Pictured):
     """What operators have in common: the stages they are made of."""
 
     def __init__(self, *stages: Stage) -> None:
@@ -61,18 +62,18 @@ class Composable:
         return " | ".join(map(repr, self.stages)) or "pipe()"
 
 
-class Ending:
+class Ending(Pictured):
     """Operators and what comes behind them, a sink as a rule, before they meet a stream."""
 
     def __init__(self, operator: Composable, end: Any) -> None:
-        self._operator = operator
-        self._end = end
+        self.operator = operator
+        self.end = end
 
     def __call__(self, stream: Stream[Any]) -> Any:
-        return self._operator._apply(stream) | self._end
+        return self.operator._apply(stream) | self.end
 
     def __repr__(self) -> str:
-        return f"{self._operator!r} | {self._end!r}"
+        return f"{self.operator!r} | {self.end!r}"
 
 
 class OperatorLike(Protocol[A_contra, B_co]):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ackflow.streams.core.cancelling import cancelled, to_the_end
 from ackflow.streams.core.errors import shown
+from ackflow.streams.core.pictured import Pictured
 from ackflow.streams.core.pulling import close
 from ackflow.streams.core.session import Halt, Session
 from ackflow.streams.core.settings import check_count, check_seconds, is_duration
@@ -26,7 +27,7 @@ DRAIN_DEADLINE = 25.0
 """Seconds a drain may take: Kubernetes kills 30 s after SIGTERM (terminationGracePeriodSeconds)."""
 
 
-class Pipeline(Generic[R_co]):
+class Pipeline(Pictured, Generic[R_co]):
     """A stream and the sink it ends in.
 
     Example:

@@ -1,13 +1,14 @@
 """Sink: where values go, and how it is written to."""
 
 import copy
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
 from ackflow.streams.core.errors import shown
+from ackflow.streams.core.pictured import Pictured
 from ackflow.streams.core.pipeline import Pipeline
 from ackflow.streams.core.settings import check_count
-from ackflow.streams.core.stage import Shape
+from ackflow.streams.core.stage import Branches, Shape, call
 from ackflow.streams.core.writer import Writer
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ A_contra = TypeVar("A_contra", contravariant=True)
 R_co = TypeVar("R_co", covariant=True)
 
 
-class Sink(Generic[A_contra, R_co]):
+class Sink(Pictured, Generic[A_contra, R_co]):
     """Where values go: accepts them, or says which ones it did not.
 
     Subclass it, or write a class of your own with `open`, `write` and `close`.
@@ -89,8 +90,20 @@ class Sink(Generic[A_contra, R_co]):
         check_sink(self)
         return Pipeline(stream, self)
 
+    # Under names that hardly anybody's own sink has for something else, such as a password.
+
+    @property
+    def shown_settings(self) -> Mapping[str, Any]:
+        """What it was told, for people to read: no secrets."""
+        return {}
+
+    @property
+    def shown_branches(self) -> Branches:
+        """The sinks that its elements part into, for people to see."""
+        return ()
+
     def __repr__(self) -> str:
-        return f"{self.name}()"
+        return call(self.name, self.shown_settings)
 
 
 class Writable(Protocol[A_contra]):

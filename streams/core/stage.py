@@ -19,6 +19,10 @@ Shape = tuple[int, ...]
 """How many elements one element of a stream holds, from the innermost chunk outwards; () is none."""
 
 
+Branches = Sequence[tuple[str, Any]]
+"""Operators or sinks that the elements of a stage or sink part into, each with what it is for, or ""."""
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
     """What a stage learns of the run it takes part in."""
@@ -50,6 +54,11 @@ class Stage:
         """What it was told, for people to read."""
         return {}
 
+    @property
+    def branches(self) -> Branches:
+        """The operators that its elements part into, for people to see."""
+        return ()
+
     def shape(self, before: Shape) -> Shape:
         """Return the shape of the elements that leave, given that of those that come."""
         return before
@@ -66,8 +75,7 @@ class Stage:
         raise NotImplementedError(f"{type(self).__name__} has no runs()")
 
     def __repr__(self) -> str:
-        settings = ", ".join(f"{key}={label(value)}" for key, value in self.settings.items())
-        return f"{self.name}({settings})"
+        return call(self.name, self.settings)
 
 
 class Step(Stage):
@@ -99,6 +107,11 @@ class Source(Stage):
     @abstractmethod
     def inlet(self, session: "Session", prefetch: int) -> Inlet[Any]:
         """Return what hands out runs in one run of a pipeline."""
+
+
+def call(name: str, settings: Mapping[str, Any]) -> str:
+    """Write a stage or sink as its user would."""
+    return f"{name}({', '.join(f'{key}={label(value)}' for key, value in settings.items())})"
 
 
 def label(value: object) -> str:

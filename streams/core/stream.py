@@ -8,6 +8,7 @@ from ackflow.streams.core.errors import shown
 from ackflow.streams.core.fused import Fused
 from ackflow.streams.core.looking import Looking
 from ackflow.streams.core.message import Message
+from ackflow.streams.core.pictured import Pictured
 from ackflow.streams.core.pipeline import Pipeline
 from ackflow.streams.core.run import Run
 from ackflow.streams.core.session import Session
@@ -34,7 +35,7 @@ MOST_PREFETCH = 65_535
 """AMQP 0-9-1 carries prefetch-count in 16 bits (basic.qos, section 1.8.3.1)."""
 
 
-class Stream(Generic[A_co]):
+class Stream(Pictured, Generic[A_co]):
     """Where values come from: a source and the operators applied to it so far.
 
     A stream is a description. Nothing happens before it is iterated, or composed with a sink and run.

@@ -1,0 +1,6 @@
+"""Graphs: the stages of a stream, operator, sink or pipeline, as text, mermaid and SVG."""
+
+from ackflow.streams.graphs.building import build
+from ackflow.streams.graphs.graph import Branch, Chain, Detail, Fork, Graph, Kind, Node
+
+__all__ = ["Branch", "Chain", "Detail", "Fork", "Graph", "Kind", "Node", "build"]
