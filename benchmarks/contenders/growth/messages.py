@@ -5,7 +5,7 @@ import asyncio
 from ackflow import operators as op
 from ackflow import sinks, streams
 from benchmarks.contenders.operators import CHUNK, even, increased
-from benchmarks.contenders.operators.ackflow import PREFETCH
+from benchmarks.contenders.operators.queue import PREFETCH
 from benchmarks.contenders.task import Task, measured
 
 RUN = 1000

@@ -6,7 +6,7 @@ from collections.abc import Awaitable
 from ackflow import operators as op
 from ackflow import sinks, streams
 from benchmarks.contenders.operators import increased
-from benchmarks.contenders.operators.ackflow import PREFETCH
+from benchmarks.contenders.operators.queue import PREFETCH
 from benchmarks.contenders.task import given, repeated
 
 
