@@ -141,7 +141,7 @@ def small_frames() -> Any:
 @pytest.mark.servers
 @pytest.mark.parametrize("row", ROWS)
 async def test_a_broker_has_the_outcome_of_its_row(
-    small_frames: RabbitMQ, consumer: str, row: str
+    small_frames: RabbitMQ, way: str, row: str
 ) -> None:
     queue = unique("row")
     await declare(small_frames.url, queue)
