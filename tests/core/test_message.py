@@ -228,7 +228,12 @@ def test_members_that_are_all_accepted_are_one_call_and_made_afterwards_are_sett
     chunk.members.accept(range(3))
     assert account.calls == [[0, 1, 2]]
     assert [member.settled for member in chunk.members[:2]] == [True, True]
+    assert list(chunk.unsettled()) == []
     assert chunk.members[-1].value == 2
+    assert (chunk.members.is_settled(2), chunk.members.is_stale(2)) == (True, False)
+    assert chunk.members.fresh
+    account.closed = True
+    assert (chunk.members.is_stale(2), chunk.members.fresh) == (True, False)
     with pytest.raises(IndexError):
         chunk.members[3]
 

@@ -42,6 +42,22 @@ def test_a_synchronous_iterable_is_read_ahead_by_what_takes_milliseconds_up_to_4
     assert [len(some) for some in source.lists()] == sizes
 
 
+async def test_lists_may_come_from_an_ordinary_iterator_and_one_that_cannot_be_closed() -> None:
+    closings: list[str] = []
+
+    def pages() -> Any:
+        try:
+            yield [1, 2]
+            yield [3]
+        finally:
+            closings.append("closed")
+
+    assert await (from_lists(pages, name="pages") | op.take(1) | sinks.to_list()) == [1]
+    assert closings == ["closed"]
+    fixed = from_lists(lambda: iter([[1], [2]]), name="fixed")
+    assert await (fixed | sinks.to_list()) == [1, 2]
+
+
 async def test_an_asynchronous_iterable_is_not_read_ahead_and_is_closed() -> None:
     events: list[Any] = []
 

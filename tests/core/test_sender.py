@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from ackflow.streams.core import Frame, Ledger, Verb
-from ackflow.streams.core.sender import ACK_DELAY, Sender
+from ackflow.streams.core.sender import ACK_DELAY, STARVED_DELAY, Sender
 
 
 class Channel:
@@ -50,6 +50,9 @@ class Feed:
 
     def woken(self) -> None:
         self.wakes += 1
+
+    def credited(self) -> None:
+        """The broker has credit again."""
 
     def settle(self, *tags: int) -> None:
         self.ledger.settle(tags, Verb.ACK)
@@ -133,6 +136,25 @@ async def test_a_starving_feed_waits_a_tenth_of_the_time(prefetch: int, time: fl
     sender.now()
     await asyncio.sleep(1)
     assert feed.channel.tags == [(time, [2, 3])]
+    await sender.stop()
+
+
+async def test_what_is_settled_while_a_starving_feed_sends_waits_no_longer_than_the_rest() -> None:
+    feed = Feed(prefetch=3)
+    sender = started(feed)
+    send = feed.channel.send
+
+    async def slow(frames: Sequence[Frame]) -> None:
+        await send(frames)
+        if len(feed.channel.sent) == 1:
+            feed.settle(4)
+            sender.soon()
+
+    feed.channel.send = slow
+    feed.settle(1, 3)
+    sender.now()
+    await asyncio.sleep(1)
+    assert feed.channel.tags == [(0, [1]), (STARVED_DELAY, [3, 4])]
     await sender.stop()
 
 

@@ -150,6 +150,48 @@ async def test_an_outage_halts_and_spends_no_attempt() -> None:
 
 
 @pytest.mark.parametrize("ordered", [True, False])
+async def test_calls_that_would_begin_in_an_outage_wait_for_its_end(ordered: bool) -> None:
+    made: list[tuple[float, int]] = []
+    back = 5.0
+
+    async def store(number: int) -> int:
+        made.append((asyncio.get_running_loop().time(), number))
+        await asyncio.sleep(0.01 * number)
+        if asyncio.get_running_loop().time() < back and number != 1:
+            raise ConnectionError("refused")
+        return number
+
+    queue = closed(range(6), attempts=1)
+    pipeline = queue | op.map_async(store, concurrency=2, ordered=ordered) | sinks.to_list()
+    assert sorted(await pipeline) == list(range(6))
+    during = {number for time, number in made if time < back}
+    assert during == {0, 1}, "the others were not called before it was over"
+    assert (pipeline.summary.retried, pipeline.summary.halts) == (0, 1)
+
+
+async def test_a_call_that_runs_out_of_a_time_of_its_own_is_an_outage_and_not_too_slow() -> None:
+    failures = iter([TimeoutError("its own")])
+
+    async def fetch(number: int) -> int:
+        if (error := next(failures, None)) is not None:
+            raise error
+        return number
+
+    queue = closed([7], attempts=1)
+    pipeline = queue | op.map_async(fetch, timeout=9) | sinks.to_list()
+    assert await pipeline == [7]
+    assert (pipeline.summary.halts, pipeline.summary.rejected) == (1, 0)
+
+
+async def test_a_function_that_takes_no_value_fails_each_message() -> None:
+    async def nothing() -> None: ...
+
+    queue = closed([1, 2], attempts=1, dead_letter=(dead := sinks.to_list()))
+    await (queue | op.map_async(nothing) | sinks.to_list())  # type: ignore[arg-type]
+    assert [letter.headers["x-ackflow-error-type"] for letter in dead.values] == ["TypeError"] * 2
+
+
+@pytest.mark.parametrize("ordered", [True, False])
 async def test_failed_calls_make_room_for_those_that_wait(ordered: bool) -> None:
     """Found by the laws: when all calls under way had failed, the next were never started."""
 

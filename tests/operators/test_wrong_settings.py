@@ -249,6 +249,8 @@ def sources() -> list[Row]:
     rows += [
         ("from_iterable of a number", lambda: of.from_iterable(5), TypeError,
          ["streams.from_iterable(values)", "5", "; streams.of(value)"]),
+        ("graph of a number", lambda: of.graph(5), TypeError,
+         ["streams.graph(part)", "must be a stream, operator, sink or pipeline", "got 5", "; op.map"]),
         ("from_queue of a list", lambda: of.from_queue([]), TypeError,
          ["streams.from_queue(queue)", "[]", "; streams.from_iterable"]),
         ("from_queue of a queue that blocks", lambda: of.from_queue(threads.Queue()), TypeError,
@@ -571,6 +573,7 @@ ELSEWHERE = {
     "streams.amqp": "tests/streams/amqp/test_settings.py",
     "streams.dask": "tests/streams/test_dask.py",
     "streams.files": "tests/streams/test_files.py",
+    "streams.graphs": "tests/streams/test_graphs.py",
     "streams.http": "tests/streams/test_http.py",
     "streams.running": "tests/running/test_script.py",
     "streams.testing": "tests/streams/testing/test_scripts.py",
