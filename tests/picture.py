@@ -10,7 +10,7 @@ from ackflow import operators as op
 from ackflow import sinks, streams
 
 DOCS = Path(__file__).parent.parent / "docs"
-PICTURE, PAGE = DOCS / "plots/pipeline.svg", DOCS / "seeing.md"
+PICTURE, PAGE = DOCS / "pictures/pipeline.svg", DOCS / "seeing.md"
 
 
 def has_word(document: Any) -> bool:
