@@ -768,7 +768,7 @@ FAR: dict[str, tuple[Callable[[], Any], list[Any]]] = {
     "enumerate(start)": (lambda: op.enumerate(HUGE) | op.map(lambda pair: pair[1]), [1, 2, 3]),
     "map_async(concurrency)": (lambda: op.map_async(as_async(same), HUGE, timeout=inf), [1, 2, 3]),
     "map_in(concurrency)": (lambda: op.map_in(Inline(), same, HUGE), [1, 2, 3]),
-    "partition(keys)": (lambda: op.partition(same, op.map(same), keys=HUGE, idle=inf), [1, 2, 3]),
+    "partition(keys)": (lambda: op.partition(bool, op.map(same), keys=HUGE, idle=inf), [1, 2, 3]),
     "rate_limit(n)": (lambda: op.rate_limit(HUGE), [1, 2, 3]),
     "retry(attempts)": (lambda: op.retry(op.map(same), attempts=HUGE), [1, 2, 3]),
     "skip(n)": (lambda: op.skip(HUGE), []),
