@@ -34,9 +34,10 @@ class Group:
 
     def purge(self) -> bool:
         """Leave out messages whose channel is gone (contract 8); say whether any are left."""
-        mask = list(map(fresh, self.tokens))
+        run = Run(self.values, self.tokens)
+        mask = list(map(fresh, run.tokens))
         self.sizes = list(compress(self.sizes, mask))
-        kept = Run(self.values, self.tokens).select(mask)
+        kept = run.select(mask)
         self.values, self.pieces = kept.values, [kept.tokens]
         return bool(kept)
 

@@ -106,9 +106,10 @@ class Ledger(Generic[Item]):
         of that go back in one frame: RabbitMQ can lose settlements that pile up before a close.
         """
         lowest = next(iter(self._open), self._last + 1)
-        if not (self._returns or self._untouched) and self._acked and max(self._acked) < lowest:
+        last = max(self._acked, default=lowest)
+        if last < lowest and not (self._returns or self._untouched):
             # Nothing but acks, and none beyond an open tag: what a pipeline does nearly always.
-            ack = Frame(Verb.ACK, max(self._acked), multiple=len(self._acked) > 1)
+            ack = Frame(Verb.ACK, last, multiple=len(self._acked) > 1)
             self._acked.clear()
             return [ack]
         frames, self._returns = self._returns, []

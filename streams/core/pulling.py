@@ -1,6 +1,7 @@
 """Pull: one pull in flight, which a timer never cancels."""
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Iterator
 from typing import Any, Final, Generic, Protocol, TypeVar
 
@@ -20,7 +21,27 @@ class Bell(Protocol):
         ...
 
 
-class Pull(Generic[T]):
+class Taking(ABC, Generic[T]):
+    """Items of a source one at a time, until one that stands for its end."""
+
+    ended = False
+
+    def take(self) -> T:
+        """Return what there is, or END; raise what the source raised."""
+        try:
+            item = self._item()
+        except BaseException:
+            self.ended = True
+            raise
+        self.ended = item is END
+        return item
+
+    @abstractmethod
+    def _item(self) -> T:
+        """Return the next item, or END."""
+
+
+class Pull(Taking[T]):
     """Pulls from a source one item at a time, in a task, so that the wait for it can be interrupted.
 
     Cancelling `anext` ends most sources; here the pull stays in flight while its owner does
@@ -31,7 +52,6 @@ class Pull(Generic[T]):
         self._source = source
         self._wake = wake
         self._task: asyncio.Task[T] | None = None
-        self.ended = False
 
     def start(self) -> None:
         """Put a pull in flight unless there is one, or the source has ended."""
@@ -51,17 +71,10 @@ class Pull(Generic[T]):
         """Whether `take` has something to return or raise."""
         return self._task is not None and self._task.done()
 
-    def take(self) -> T:
-        """Return what was pulled, or END; raise what the source raised."""
+    def _item(self) -> T:
         assert self._task is not None
         task, self._task = self._task, None
-        try:
-            item = task.result()
-        except BaseException:
-            self.ended = True
-            raise
-        self.ended = item is END
-        return item
+        return task.result()
 
     async def close(self) -> None:
         """Cancel the pull in flight and close the source, unless that goes on regardless."""
@@ -74,12 +87,11 @@ class Pull(Generic[T]):
                 await close(self._source)
 
 
-class Ready(Generic[T]):
+class Ready(Taking[T]):
     """Takes from an iterator that has nothing to wait for, by the calls of a Pull and without a task."""
 
     def __init__(self, source: Iterator[T]) -> None:
         self._source = source
-        self.ended = False
 
     def start(self) -> None:
         """Do nothing: there is nothing to wait for."""
@@ -89,15 +101,8 @@ class Ready(Generic[T]):
         """Whether `take` has something to return or raise."""
         return not self.ended
 
-    def take(self) -> T:
-        """Return the next item, or END; raise what the iterator raises."""
-        try:
-            item = next(self._source, END)
-        except BaseException:
-            self.ended = True
-            raise
-        self.ended = item is END
-        return item
+    def _item(self) -> T:
+        return next(self._source, END)
 
     async def close(self) -> None:
         """Close the iterator, where it can be closed."""

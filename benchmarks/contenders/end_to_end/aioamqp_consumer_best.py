@@ -1,6 +1,6 @@
 """aioamqp-consumer-best 2.4.0: ToBulks and ProcessBulk, and helpers.async_bulk in it.
 
-https://pypi.org/project/aioamqp-consumer-best/, "Usage"
+As the "Usage" of its own description says.
 Its clock stops with the last bulk; the acks of that one come after.
 """
 
