@@ -22,7 +22,7 @@ from ackflow.streams.core import (
     describe,
     exponential,
 )
-from ackflow.streams.core.pipeline import DRAIN_DEADLINE
+from ackflow.streams.core.handle import DRAIN_DEADLINE
 
 if TYPE_CHECKING:
     from distributed import Client

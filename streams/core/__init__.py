@@ -34,6 +34,7 @@ from ackflow.streams.core.errors import (
 from ackflow.streams.core.feed import Feed
 from ackflow.streams.core.figure import Figure
 from ackflow.streams.core.fused import Interrupted
+from ackflow.streams.core.handle import Handle
 from ackflow.streams.core.inlet import Inlet
 from ackflow.streams.core.iterables import from_iterable, from_queue, of
 from ackflow.streams.core.lane import Lane, Parted, lane_demand
@@ -42,7 +43,7 @@ from ackflow.streams.core.message import Members, Message, apart
 from ackflow.streams.core.operator import Composable, Ending, Operator, OperatorLike
 from ackflow.streams.core.outcome import ACCEPTED, GIVEN_BACK, SKIPPED, Kind, Outcome, worst
 from ackflow.streams.core.pictured import Pictured
-from ackflow.streams.core.pipeline import Handle, Pipeline
+from ackflow.streams.core.pipeline import Pipeline
 from ackflow.streams.core.plain import check_on_error, from_lists
 from ackflow.streams.core.policy import PERMANENT, FailurePolicy, RetryState, Wait, exponential
 from ackflow.streams.core.polymorphic import (

@@ -10,7 +10,7 @@ import orjson
 import yaml
 
 from ackflow.streams import amqp, testing
-from ackflow.streams.core.pipeline import DRAIN_DEADLINE
+from ackflow.streams.core.handle import DRAIN_DEADLINE
 from tests.servers.rabbitmq import RabbitMQ
 from tests.streams.amqp.tools import eventually, fill, ready
 

@@ -1,0 +1,230 @@
+"""Handle: a run of a pipeline."""
+
+import asyncio
+from collections.abc import Generator, Sequence
+from contextlib import AsyncExitStack, suppress
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from ackflow.streams.core.cancelling import cancelled, to_the_end
+from ackflow.streams.core.errors import shown
+from ackflow.streams.core.pulling import close
+from ackflow.streams.core.session import Halt, Session
+from ackflow.streams.core.settings import is_duration
+from ackflow.streams.core.summary import Summary
+
+if TYPE_CHECKING:
+    from ackflow.streams.core.figure import Figure
+    from ackflow.streams.core.pipeline import Pipeline
+
+R_co = TypeVar("R_co", covariant=True)
+
+ABORT_DEADLINE = 4.0
+"""Seconds an abort may take: less than what is left of 30 after a drain's deadline."""
+DRAIN_DEADLINE = 25.0
+"""Seconds a drain may take: Kubernetes kills 30 s after SIGTERM (terminationGracePeriodSeconds)."""
+
+
+class Handle(Generic[R_co]):
+    """A run of a pipeline: look at it, pause it, drain it, await it."""
+
+    def __init__(
+        self, pipeline: "Pipeline[R_co]", limit: int | None, timeout: float | None
+    ) -> None:
+        self._pipeline = pipeline
+        self._session = Session()
+        self._session.limit = limit
+        pipeline.summary = self._session.summary
+        self._loop = asyncio.get_running_loop()
+        self._began = self._loop.time()
+        self._timer = None if timeout is None else self._loop.call_later(timeout, self._expire)
+        self._expiring: asyncio.Task[None] | None = None
+        self._overdue = ""
+        """The state of a run that its timeout had to abort."""
+        self._opening: asyncio.Task[None] | None = None
+        self._opened = False
+        self._left: asyncio.Future[None] = self._loop.create_future()
+        """Done when what goes on although it was cancelled is left behind."""
+        self._task = asyncio.create_task(self._main(), name=f"pipeline {pipeline!r:.80}")
+
+    # -- for users --------------------------------------------------------------------------------
+
+    @property
+    def done(self) -> bool:
+        """Whether the run has ended."""
+        return self._task.done() or self._left.done()
+
+    @property
+    def state(self) -> str:
+        """`running`, `draining`, `halted: …` with the reason, or `done`."""
+        return "done" if self.done else self._session.state
+
+    @property
+    def oldest_unacked(self) -> float:
+        """The age in seconds of the oldest delivery that is not settled."""
+        return max((inlet.oldest for inlet in self._session.inlets), default=0.0)
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The loop it runs in; only there it may be looked at and told things."""
+        return self._loop
+
+    @property
+    def opened(self) -> bool:
+        """Whether the sink and every source have been opened."""
+        return self._opened
+
+    @property
+    def draining(self) -> bool:
+        """Whether the sources hand out nothing more."""
+        return self._session.stopping
+
+    @property
+    def in_flight(self) -> int:
+        """How many deliveries are handed out and not settled; those held after a failure are not."""
+        return sum(inlet.in_flight for inlet in self._session.inlets)
+
+    @property
+    def halts(self) -> Sequence[Halt]:
+        """What is halted: sinks and functions whose service is away, sources without a connection."""
+        return self._session.halted_parts(self._loop.time())
+
+    def figures(self) -> "Sequence[Figure]":
+        """Return what the sink counts."""
+        return tuple(self._pipeline.sink.figures())
+
+    def stats(self) -> Summary:
+        """Return the counts so far."""
+        if not self.done:
+            self._clock()
+        return self._session.summary
+
+    def pause(self) -> None:
+        """Have the sources hand out nothing until `resume`; what is under way goes on."""
+        for inlet in self._session.inlets:
+            inlet.pause(True)
+
+    def resume(self) -> None:
+        """Go on after `pause`."""
+        for inlet in self._session.inlets:
+            inlet.pause(False)
+
+    def stop(self) -> None:
+        """Begin to drain, without waiting for the end."""
+        self._session.drain()
+        if self._opening is not None:
+            self._opening.cancel()
+
+    async def drain(self, deadline: float = DRAIN_DEADLINE) -> Summary:
+        """Finish what is under way, give back the rest, and return the summary.
+
+        What has not finished after `deadline` seconds is left unacked: the broker hands it out again.
+        """
+        if not (is_duration(deadline) or deadline == 0):
+            raise ValueError(
+                f"handle.drain(deadline): must be seconds from 0 up, got {shown(deadline)}; "
+                "leave it out for 25 s"
+            )
+        if not await self._drained(deadline):
+            await self.abort()
+        return self._session.summary
+
+    async def abort(self) -> None:
+        """End at once; what is not settled stays with the broker.
+
+        A function that swallows its cancellation is left behind, with a warning, after 4 seconds.
+        """
+        if not await cancelled(self._task, within=ABORT_DEADLINE):
+            self._left.cancel()
+            await self._session.close(abort=True)
+
+    def _expire(self) -> None:
+        self._expiring = asyncio.create_task(self._end_in_time(), name="the end of a timeout")
+
+    async def _end_in_time(self) -> None:
+        if not await self._drained(DRAIN_DEADLINE):
+            self._overdue = self.state
+            await self.abort()
+
+    async def _drained(self, deadline: float) -> bool:
+        """Drain, and say whether that was done within so many seconds."""
+        self.stop()
+        _, pending = await asyncio.wait([self._task], timeout=deadline)
+        return not pending
+
+    def __await__(self) -> Generator[Any, Any, R_co]:
+        return self._result().__await__()
+
+    async def _result(self) -> R_co:
+        try:
+            ends: list[asyncio.Future[Any]] = [self._task, self._left]
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            if not self._task.done():
+                raise asyncio.CancelledError("aborted")
+            return self._task.result()
+        except asyncio.CancelledError:
+            if not self.done:
+                await self.abort()
+            if self._overdue:
+                raise TimeoutError(
+                    f"pipeline.run(timeout): the drain was not done after {DRAIN_DEADLINE:g} s "
+                    f"({self._overdue}); what was under way is left unacked, and comes again"
+                ) from None
+            raise
+        finally:
+            if self._expiring is not None:
+                await asyncio.wait([self._expiring])
+
+    # -- the run ----------------------------------------------------------------------------------
+
+    async def _main(self) -> R_co:
+        session, pipeline = self._session, self._pipeline
+        writer = pipeline.sink.writer(session, pipeline.stream.places)
+        runs = pipeline.stream.attach(session, (pipeline.sink,))
+        abort = False
+        try:
+            # CPython 3.11 traces nothing behind an await that raised inside: the other way is tested.
+            if await self._open(writer):  # pragma: no branch
+                async for run in runs:
+                    await writer.put(run)
+                await writer.finish()
+        except asyncio.CancelledError:
+            abort = True
+            raise
+        finally:
+            await to_the_end(self._close(writer, runs, abort))
+        if session.error is not None:
+            raise session.error
+        result: R_co = writer.result()
+        return result
+
+    async def _open(self, writer: Any) -> bool:
+        """Open the sink, then the sources; False when a drain came before that was done."""
+        self._opening = asyncio.create_task(self._open_all(writer))
+        if self._session.stopping:  # before there was anything to stop
+            self._loop.call_soon(self.stop)
+        try:
+            with suppress(asyncio.CancelledError):
+                await self._opening
+        finally:
+            opening, self._opening = self._opening, None
+        task = asyncio.current_task()
+        if opening.cancelled() and task is not None and task.cancelling():
+            raise asyncio.CancelledError
+        return not opening.cancelled()
+
+    async def _open_all(self, writer: Any) -> None:
+        await writer.open()
+        await self._session.open()
+        self._opened = True
+
+    async def _close(self, writer: Any, runs: Any, abort: bool) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        async with AsyncExitStack() as stack:
+            stack.callback(self._clock)
+            stack.push_async_callback(self._session.close, abort=abort)
+            stack.push_async_callback(writer.close)
+            stack.push_async_callback(close, runs)
+
+    def _clock(self) -> None:
+        self._session.summary.seconds = self._loop.time() - self._began
