@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from ackflow.streams.testing.assertions import assert_closed, assert_settled
     from ackflow.streams.testing.cases import OperatorCase
     from ackflow.streams.testing.clock import VirtualClock, VirtualLoop, run
+    from ackflow.streams.testing.diagrams import marbles
     from ackflow.streams.testing.elasticsearch import BulkAnswer, FakeElasticsearch
     from ackflow.streams.testing.flaky import FlakySink
     from ackflow.streams.testing.operators import check_operator
@@ -42,6 +43,7 @@ __all__ = [
     "disconnect",
     "end",
     "fail",
+    "marbles",
     "pause",
     "run",
     "scripted_queue",
@@ -51,6 +53,7 @@ HOMES = {
     "assertions": ("assert_closed", "assert_settled"),
     "cases": ("OperatorCase",),
     "clock": ("VirtualClock", "VirtualLoop", "run"),
+    "diagrams": ("marbles",),
     "elasticsearch": ("BulkAnswer", "FakeElasticsearch"),
     "flaky": ("FlakySink",),
     "operators": ("check_operator",),

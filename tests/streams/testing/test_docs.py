@@ -40,3 +40,9 @@ def test_every_name_of_the_kit_has_a_docstring_and_is_on_the_page() -> None:
 def test_an_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = testing.nothing
+
+
+def test_the_diagram_of_the_page_is_what_its_code_draws() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    (text,) = re.findall(r"```text\n(in .*?)\n```", page, re.DOTALL)
+    assert str(testing.marbles(op.chunk(2, timeout=3.0), "1-23---|")) == text
