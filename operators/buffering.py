@@ -61,6 +61,9 @@ class _Buffered(Keeper):
     def has_room(self) -> bool:
         return self.stage.drop is not None or self._kept < self.stage.size
 
+    def held(self) -> int:
+        return self._kept
+
     @property
     def _kept(self) -> int:
         return len(self._waiting) + max(0, self._handed - 1)

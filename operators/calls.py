@@ -76,6 +76,12 @@ class Calls:
         self._finished: deque[_Call] = deque()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._closed = False
+        context.holding(self._held)
+
+    def _held(self) -> int:
+        """Return how many values wait for a call, are in one, or have left it and are not handed on."""
+        called = self._running if self._stage.ordered else [*self._tasks, *self._finished]
+        return len(self._waiting) + len(called)
 
     async def runs(self) -> AsyncGenerator[Run[Any]]:
         """Start calls where there is room, and hand out what has finished."""

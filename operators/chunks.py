@@ -61,6 +61,7 @@ class Chunker:
         self._ripe: list[tuple[list[Any], Sequence[Token]]] = []
         self._reason: str | None = None
         self._reconnects = 0
+        context.holding(lambda: sum(len(group.values) for group in self._groups.values()))
 
     async def runs(self) -> AsyncGenerator[Run[list[Any]]]:
         """Hand out chunks as they fill, as their time is up, or as they are told to flush."""

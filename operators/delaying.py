@@ -48,6 +48,9 @@ class _Delayed(Keeper):
         self._waiting: deque[tuple[float, Run[Any]]] = deque()
         self._count = 0
 
+    def held(self) -> int:
+        return self._count
+
     def has_room(self) -> bool:
         return self._count < self.stage.max_items
 

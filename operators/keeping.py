@@ -20,6 +20,11 @@ class Keeper(ABC):
         self._room = asyncio.Event()
         self._upstream = upstream
         self._reconnects = 0
+        context.holding(self.held)
+
+    def held(self) -> int:
+        """Return how many values are kept back."""
+        return 0
 
     @abstractmethod
     def has_room(self) -> bool:

@@ -84,6 +84,9 @@ class _Last(Keeper):
         self._due = inf
         self._over = False
 
+    def held(self) -> int:
+        return int(self._last is not None)
+
     def begin(self) -> None:
         super().begin()
         self.session.joiners.append(self)

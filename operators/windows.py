@@ -98,6 +98,9 @@ class Windows(Keeper):
         super().end()
         self.session.joiners.remove(self)
 
+    def held(self) -> int:
+        return len(self.values)
+
     def has_room(self) -> bool:
         arrived = sum(len(run) for _, run in self._arrived) - self._start
         return len(self.values) + arrived < self._most

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import nullcontext
 from time import perf_counter
 from typing import Any
 
@@ -14,6 +15,12 @@ SLICE = 4096
 """Messages at most between two looks at the clock."""
 
 Apply = Callable[[Run[Any]], Run[Any]]
+
+
+def _apply(step: Step, context: Context) -> Apply:
+    """Return what a step does, counted where anybody wants to know."""
+    apply = step.bind(context)
+    return apply if context.meter is None else context.meter.around(apply)
 
 
 class Interrupted(Exception):
@@ -35,7 +42,7 @@ class Fused:
         self._session = session
         self._steps = steps
         self._contexts = contexts
-        self._applies: list[Apply] = [s.bind(c) for s, c in zip(steps, contexts, strict=True)]
+        self._applies = [_apply(s, c) for s, c in zip(steps, contexts, strict=True)]
         self._circuit = session.circuit(" | ".join(step.name for step in steps))
         self._slice = 16
 
@@ -98,8 +105,11 @@ class Fused:
     ) -> list[tuple[Run[Any], int]]:
         """Return the runs, and the step each goes on with, that a failed message leads to."""
         if isinstance(error, OUTAGES):
+            meter = self._contexts[index].meter
             try:
-                return [(await self._circuit.run(lambda: self._again(culprit, index)), index + 1)]
+                with nullcontext() if meter is None else meter.working():
+                    run = await self._circuit.run(lambda: self._again(culprit, index))
+                return [(run, index + 1)]
             except Exception as other:
                 error = other
         return self._after_failure(Run(culprit.values, culprit.tokens, error), index)
@@ -125,6 +135,8 @@ class Fused:
             except Exception as error:
                 failed = Run(failed.values, failed.tokens, error)
                 continue
+            if (meter := self._contexts[catch].meter) is not None:
+                meter.given += 1
             return [(Run([value], failed.tokens), catch + 1)]
         if self._contexts[-1].caught:
             return [(failed, len(self._applies))]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ackflow.streams.core.cancelling import cancelled, to_the_end
 from ackflow.streams.core.errors import shown
+from ackflow.streams.core.meter import Meters, StageCount
 from ackflow.streams.core.pulling import close
 from ackflow.streams.core.session import Halt, Session
 from ackflow.streams.core.settings import is_duration
@@ -28,11 +29,15 @@ class Handle(Generic[R_co]):
     """A run of a pipeline: look at it, pause it, drain it, await it."""
 
     def __init__(
-        self, pipeline: "Pipeline[R_co]", limit: int | None, timeout: float | None
+        self, pipeline: "Pipeline[R_co]", limit: int | None, timeout: float | None, measure: bool
     ) -> None:
         self._pipeline = pipeline
         self._session = Session()
         self._session.limit = limit
+        self._session.meters = Meters(pipeline) if measure else None
+        size = pipeline.stream.size
+        self.total = limit if size is None else min(size, limit or size)
+        """How many deliveries there are in all, where the limit or the sources say so beforehand."""
         pipeline.summary = self._session.summary
         self._loop = asyncio.get_running_loop()
         self._began = self._loop.time()
@@ -87,6 +92,12 @@ class Handle(Generic[R_co]):
     def halts(self) -> Sequence[Halt]:
         """What is halted: sinks and functions whose service is away, sources without a connection."""
         return self._session.halted_parts(self._loop.time())
+
+    @property
+    def stages(self) -> Sequence[StageCount]:
+        """What each stage has done so far, the sources first; nothing without `measure=True`."""
+        meters = self._session.meters
+        return () if meters is None else meters.counts(self._session.summary)
 
     def figures(self) -> "Sequence[Figure]":
         """Return what the sink counts."""
@@ -184,6 +195,7 @@ class Handle(Generic[R_co]):
         try:
             # CPython 3.11 traces nothing behind an await that raised inside: the other way is tested.
             if await self._open(writer):  # pragma: no branch
+                self._measure(writer)
                 async for run in runs:
                     await writer.put(run)
                 await writer.finish()
@@ -220,11 +232,20 @@ class Handle(Generic[R_co]):
     async def _close(self, writer: Any, runs: Any, abort: bool) -> None:
         if self._timer is not None:
             self._timer.cancel()
+        if self._session.meters is not None:
+            self._session.meters.end()
         async with AsyncExitStack() as stack:
             stack.callback(self._clock)
             stack.push_async_callback(self._session.close, abort=abort)
             stack.push_async_callback(writer.close)
             stack.push_async_callback(close, runs)
 
+    def _measure(self, writer: Any) -> None:
+        """Begin to count how long who waits for whom."""
+        if self._session.meters is not None:
+            self._session.meters.begin(getattr(writer, "under_way", None))
+
     def _clock(self) -> None:
-        self._session.summary.seconds = self._loop.time() - self._began
+        summary = self._session.summary
+        summary.seconds = self._loop.time() - self._began
+        summary.stages = self.stages

@@ -8,7 +8,7 @@ from time import perf_counter
 from typing import Any, TypeVar
 
 from ackflow.streams.core.errors import SourceError, shown
-from ackflow.streams.core.plain import Lists, check_on_error, from_lists
+from ackflow.streams.core.plain import Lists, Plain, check_on_error, from_lists
 from ackflow.streams.core.run import WORK
 from ackflow.streams.core.stream import Stream
 
@@ -54,7 +54,7 @@ def from_iterable(
         )
     check_on_error("streams.from_iterable(on_error)", on_error)
     lists = _asynchronous(values) if isinstance(values, AsyncIterable) else _synchronous(values)
-    return from_lists(lists, name=_name, settings=_settings, on_error=on_error)
+    return Stream(Plain(lists, _name, _settings or {}, on_error, values))
 
 
 class _Beginning:

@@ -31,6 +31,9 @@ class Pipeline(Pictured, Generic[R_co]):
     runner: Callable[..., Any] | None = None
     """Runs a pipeline in a script; ackflow.streams.running puts itself here."""
 
+    measure = False
+    """Whether runs measure their stages where `start` is not told."""
+
     def __init__(self, stream: "Stream[Any]", sink: "Sink[Any, R_co]") -> None:
         self.stream = stream
         self.sink = sink
@@ -44,10 +47,18 @@ class Pipeline(Pictured, Generic[R_co]):
         for source, path in stream.paths((sink,)):
             bounded_demand(source, path)
 
-    def start(self, *, limit: int | None = None, timeout: float | None = None) -> "Handle[R_co]":
+    def start(
+        self,
+        *,
+        limit: int | None = None,
+        timeout: float | None = None,
+        measure: bool | None = None,
+    ) -> "Handle[R_co]":
         """Begin a run in the running loop, and return its handle.
 
         `limit`: source messages after which the run ends; `timeout`: seconds after which it drains.
+        `measure`: have `handle.stages` tell what each stage does (unless `Pipeline.measure` is set, it
+        does not); this costs some time for each run of messages, not for each message.
         Awaiting it raises TimeoutError where that drain is not done after 25 s, since a sink is away.
         """
         if self._running is not None and not self._running.done:
@@ -57,7 +68,9 @@ class Pipeline(Pictured, Generic[R_co]):
         if limit is not None:
             check_count("pipeline.run(limit)", limit, 1, "leave it out to run to the stream's end")
         check_seconds("pipeline.run(timeout)", timeout)
-        self._running = Handle(self, limit, timeout)
+        if measure is None:
+            measure = Pipeline.measure
+        self._running = Handle(self, limit, timeout, measure)
         return self._running
 
     def __await__(self) -> Generator[Any, Any, R_co]:

@@ -8,6 +8,7 @@ from collections.abc import (
     Iterator,
     Mapping,
     Sequence,
+    Sized,
 )
 from time import perf_counter
 from typing import Any, TypeVar
@@ -90,12 +91,23 @@ class Plain(Source):
     name = "from_lists"
 
     def __init__(
-        self, lists: Lists[Any], name: str, settings: Mapping[str, Any], on_error: Any
+        self,
+        lists: Lists[Any],
+        name: str,
+        settings: Mapping[str, Any],
+        on_error: Any,
+        values: object = None,
     ) -> None:
+        """`values`: what the lists are of, where it may know how many they are."""
         self.lists = lists
         self.name = name  # type: ignore[misc]
         self.on_error = on_error
         self._settings = settings
+        self._values = values
+
+    @property
+    def size(self) -> int | None:
+        return len(self._values) if isinstance(self._values, Sized) else None
 
     @property
     def settings(self) -> Mapping[str, Any]:

@@ -16,6 +16,7 @@ from ackflow.streams.core.token import Token, judge
 
 if TYPE_CHECKING:
     from ackflow.streams.core.inlet import Inlet
+    from ackflow.streams.core.meter import Meters
 
 OVER = "end"
 CREDIT = "window"
@@ -64,6 +65,7 @@ class Session:
         self.draining = False
         """Whether what has not been begun is to be given back."""
         self.limit: int | None = None
+        self.meters: Meters | None = None
         self.looker: Joiner | None = None
         self.sleepers: set[Bell] = set()
         """What wakes the stages that wait for their time."""

@@ -12,6 +12,7 @@ from ackflow.streams.core.inlet import Inlet
 from ackflow.streams.core.run import Run
 
 if TYPE_CHECKING:
+    from ackflow.streams.core.meter import Meter
     from ackflow.streams.core.session import Session
     from ackflow.streams.core.stream import Stream
 
@@ -32,6 +33,13 @@ class Context:
     """Whether a `catch` further down takes the failures of this stage."""
     places: int
     """How many chunks within chunks the elements are whose entries are still their members."""
+    meter: "Meter | None" = None
+    """What counts in this stage, where anybody wants to know."""
+
+    def holding(self, count: Callable[[], int]) -> None:
+        """Have who looks at the run know how many elements the stage has inside."""
+        if self.meter is not None:
+            self.meter.held = count
 
 
 class Stage:
@@ -103,6 +111,11 @@ class Source(Stage):
     patience: float | None = None
     bounded = False
     """Whether prefetch means something to it."""
+
+    @property
+    def size(self) -> int | None:
+        """How many values it hands out in all, where that is known beforehand."""
+        return None
 
     @abstractmethod
     def inlet(self, session: "Session", prefetch: int) -> Inlet[Any]:

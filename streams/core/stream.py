@@ -8,6 +8,7 @@ from ackflow.streams.core.errors import shown
 from ackflow.streams.core.fused import Fused
 from ackflow.streams.core.looking import Looking
 from ackflow.streams.core.message import Message
+from ackflow.streams.core.meter import Meter, Metered
 from ackflow.streams.core.pictured import Pictured
 from ackflow.streams.core.pipeline import Pipeline
 from ackflow.streams.core.run import Run
@@ -80,6 +81,12 @@ class Stream(Pictured, Generic[A_co]):
         """How many chunks within chunks elements are whose entries are still their members."""
         return self.stage.places(min((stream.places for stream in self.inputs), default=0))
 
+    @property
+    def size(self) -> int | None:
+        """How many values its sources hand out in all, where that is known beforehand."""
+        sizes = [source.size for source, _ in self.paths()]
+        return sum(size for size in sizes if size is not None) if None not in sizes else None
+
     def paths(self, below: tuple[Any, ...] = ()) -> Iterator[tuple[Source, tuple[Any, ...]]]:
         """Yield every source with the stages behind it, nearest first."""
         if isinstance(self.stage, Source):
@@ -103,10 +110,19 @@ class Stream(Pictured, Generic[A_co]):
 
     def attach(self, session: Session, below: tuple[Any, ...]) -> AsyncIterator[Run[Any]]:
         """Return the runs of this stream for one run of a pipeline."""
+        meter = None if session.meters is None else session.meters.of(self)
+        runs = self._attach(session, below, meter)
+        return runs if meter is None else Metered(runs, meter)
+
+    def _attach(
+        self, session: Session, below: tuple[Any, ...], meter: Meter | None
+    ) -> AsyncIterator[Run[Any]]:
         stage = self.stage
         if isinstance(stage, Source):
             inlet = stage.inlet(session, self._prefetch(stage, session, below))
             session.inlets.append(inlet)
+            if meter is not None:
+                meter.inlet = inlet
             return inlet.runs()
         if isinstance(stage, Step):
             return self._fuse(session, below)
@@ -127,12 +143,13 @@ class Stream(Pictured, Generic[A_co]):
 
     def _context(self, session: Session, below: tuple[Any, ...]) -> Context:
         places = min((stream.places for stream in self.inputs), default=0)
+        meter = None if session.meters is None else session.meters.of(self)
         for stage in below:
             if getattr(stage, "catches", False):
-                return Context(session, True, places)
+                return Context(session, True, places, meter)
             if not getattr(stage, "passes_failures", False):
                 break
-        return Context(session, False, places)
+        return Context(session, False, places, meter)
 
     def _prefetch(self, source: Source, session: Session, below: tuple[Any, ...]) -> int:
         if source.prefetch is not None or not source.bounded:

@@ -82,6 +82,10 @@ class Writer:
         await cancelled(*self._writes)
         await self.sink.close()
 
+    def under_way(self) -> int:
+        """Return how many writes are under way, of those that may be several at a time."""
+        return len(self._writes)
+
     def result(self) -> Any:
         """Return the sink's result."""
         return self.sink.result(self._session.summary)

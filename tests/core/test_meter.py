@@ -1,0 +1,190 @@
+"""Meters: what each stage did, and which one the run waited for."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from ackflow import operators as op
+from ackflow import sinks, streams
+from ackflow.streams import Pipeline, Summary
+from ackflow.streams.core import StageCount
+from ackflow.streams.testing import VirtualClock
+
+
+async def measured(pipeline: Pipeline[Any]) -> dict[str, StageCount]:
+    """Return what the stages of a run did, by the names of their functions."""
+    handle = pipeline.start(measure=True)
+    await asyncio.gather(handle._result(), return_exceptions=True)
+    return {stage.name.partition("(")[0]: stage for stage in handle.stages}
+
+
+async def pause(value: int) -> int:
+    await asyncio.sleep(1)
+    return value
+
+
+async def at_once(value: int) -> int:
+    return value
+
+
+async def slow_source(count: int) -> AsyncIterator[int]:
+    for number in range(count):
+        await asyncio.sleep(1)
+        yield number
+
+
+async def test_each_stage_counts_what_came_and_what_left() -> None:
+    stages = await measured(
+        streams.of(*range(10))
+        | op.map(str)
+        | op.filter(lambda text: text != "3")
+        | op.chunk(2)
+        | sinks.to_list()
+    )
+    counts = {name: (stage.taken, stage.given) for name, stage in stages.items()}
+    assert counts == {
+        "of": (10, 10),
+        "map": (10, 10),
+        "filter": (10, 9),
+        "chunk": (9, 5),
+        "to_list": (5, 9),
+    }
+
+
+async def test_a_run_that_nobody_looks_at_measures_nothing() -> None:
+    handle = (streams.of(1) | op.map(str) | sinks.to_list()).start()
+    await handle
+    assert handle.stages == ()
+    assert handle.stats().stages == ()
+
+
+async def test_whoever_shows_runs_can_have_all_of_them_measured(monkeypatch: Any) -> None:
+    monkeypatch.setattr(Pipeline, "measure", True)
+    handle = (streams.of(1) | sinks.to_list()).start()
+    await handle
+    assert [stage.name for stage in handle.stages] == ["of(values=1)", "to_list()"]
+
+
+async def test_failures_are_those_of_their_stage_and_what_a_catch_makes_of_them_goes_on() -> None:
+    queue = streams.from_iterable(["1", "x", "2"], on_error="skip")
+    stages = await measured(queue | op.map(int) | sinks.to_list())
+    assert (stages["map"].failed, stages["map"].given) == (1, 2)
+    source = streams.of("1", "x", "2")
+    stages = await measured(source | op.map(int) | op.catch(lambda error: 0) | sinks.to_list())
+    assert (stages["map"].given, stages["catch"].given, stages["to_list"].given) == (2, 3, 3)
+
+
+async def test_two_stages_of_one_name_do_not_count_a_failure_twice() -> None:
+    queue = streams.from_iterable(["x"], on_error="skip")
+    handle = (queue | op.map(int) | op.map(int) | sinks.to_list()).start(measure=True)
+    await handle
+    assert [stage.failed for stage in handle.stages] == [0, 1, 0, 0]
+
+
+SLOW = {
+    "the source": (streams.from_iterable(slow_source(9)) | op.map(str) | sinks.to_list(), "from_"),
+    "a call": (streams.of(*range(9)) | op.map_async(pause) | sinks.each(at_once), "map_async"),
+    "the sink": (streams.of(*range(9)) | op.map_async(at_once) | sinks.each(pause), "each"),
+    "a stage behind a chunk": (
+        streams.of(*range(9)) | op.chunk(3) | op.map_async(pause, 1) | sinks.to_list(),
+        "map_async",
+    ),
+    "a source that a chunk waits for": (
+        streams.from_iterable(slow_source(9)) | op.chunk(4, timeout=2) | sinks.to_list(),
+        "from_",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SLOW)
+async def test_what_the_run_waited_for_is_the_slow_part(
+    name: str, virtual_clock: VirtualClock
+) -> None:
+    pipeline, slow = SLOW[name]
+    handle = pipeline.start(measure=True)
+    await handle
+    slowest = max(handle.stages, key=lambda stage: stage.waited)
+    assert slowest.name.startswith(slow)
+    assert slowest.waited == pytest.approx(handle.stats().seconds, abs=0.01)
+
+
+async def test_shares_of_what_flows_together_do_not_exceed_the_time(
+    virtual_clock: VirtualClock,
+) -> None:
+    merged = streams.from_iterable(slow_source(3)) | op.merge(streams.from_iterable(slow_source(9)))
+    handle = (merged | sinks.to_list()).start(measure=True)
+    await handle
+    assert sum(stage.waited for stage in handle.stages) <= handle.stats().seconds + 0.01
+    assert max(handle.stages, key=lambda stage: stage.waited).kind == "source"
+
+
+async def test_a_step_that_takes_long_is_told_from_its_neighbours(monkeypatch: Any) -> None:
+    now = [0.0]
+    monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: now[0])
+
+    def work(value: int) -> int:
+        now[0] += 0.1
+        return value
+
+    stages = await measured(
+        streams.of(*range(9)) | op.map(str) | op.map(int) | op.tap(work) | sinks.to_list()
+    )
+    assert stages["tap"].waited == pytest.approx(0.9)
+    assert stages["map"].waited == 0
+
+
+async def test_what_is_inside_a_stage_is_told_while_it_runs(virtual_clock: VirtualClock) -> None:
+    queue = streams.memory.queue(range(20), prefetch=20)
+    pipeline = queue | op.map_async(pause, concurrency=4) | op.chunk(9, None) | sinks.to_list()
+    handle = pipeline.start(measure=True)
+    await asyncio.sleep(1.5)
+    source, calls, chunk, _ = handle.stages
+    assert (source.held, source.oldest) == (20, pytest.approx(1.5))
+    assert (calls.held, chunk.held) == (16, 4)
+    await handle.abort()
+
+
+async def test_stages_inside_a_stage_are_part_of_it() -> None:
+    stages = await measured(
+        streams.of(*range(4)) | op.partition(lambda n: n % 2, op.map(str)) | sinks.to_list()
+    )
+    assert list(stages) == ["of", "partition.key", "partition", "to_list"]
+    assert (stages["partition"].taken, stages["partition"].given) == (4, 4)
+
+
+@pytest.mark.parametrize(
+    ("limit", "total"), [(None, 10), (3, 3), (30, 10)], ids=["all", "fewer", "more"]
+)
+async def test_the_total_is_known_of_what_has_a_size(limit: int | None, total: int) -> None:
+    handle = (streams.from_iterable(range(10)) | sinks.to_list()).start(limit=limit)
+    assert handle.total == total
+    await handle
+
+
+async def test_the_total_of_a_queue_is_its_limit() -> None:
+    pipeline = streams.memory.queue([1, 2], until_idle=1) | sinks.to_list()
+    handle = pipeline.start()
+    assert handle.total is None
+    await handle
+    handle = pipeline.start(limit=1)
+    assert handle.total == 1
+    await handle.drain()
+    generator = streams.from_iterable(n for n in range(3)) | sinks.to_list()
+    handle_of_generator = generator.start()
+    assert handle_of_generator.total is None
+    await handle_of_generator
+
+
+def test_a_summary_names_what_was_slowest_and_behind_a_source_what_came_next() -> None:
+    summary = Summary(delivered=100, accepted=100, seconds=10)
+    source = StageCount("queue('a\n')", "source", 100, 100, 0, 0, 6.0)
+    calls = StageCount("map_async(f=fetch)", "operator", 100, 100, 0, 0, 3.0)
+    summary.stages = (source, calls)
+    assert str(summary).splitlines()[1] == (
+        "  10 a second; slowest: queue('a\\n'), waited for 60% of the time, then "
+        "map_async(f=fetch), waited for 30% of the time"
+    )
+    summary.stages = (calls,)
+    assert str(summary).endswith("slowest: map_async(f=fetch), waited for 30% of the time")
