@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help words test check coverage servers bench chaos soak fuzz audit mutation clean
+.PHONY: help words test check coverage servers bench chaos soak fuzz audit docs mutation clean
 
 help:  ## list the commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -66,6 +66,13 @@ fuzz: $(LISTING)  ## garbage for whatever parses bytes; ARGS="--seconds 600 line
 
 audit: $(LISTING)  ## known vulnerabilities of what is installed; it fails where nobody can be asked
 	$(BIN)/python -m tests.security.audit $(ARGS)
+
+docs: $(LISTING)  ## this documentation as a site, build/site/index.html; a warning is an error
+	$(BIN)/python -c 'import tomllib; \
+		print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["docs"], sep="\n")' \
+		| $(BIN)/python -m pip install --quiet --disable-pip-version-check -r /dev/stdin
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --clean
+	$(BIN)/python -m tests.documentation.site
 
 mutation: $(LISTING)  ## change the core in every way, see that a test notices (an hour or more); ARGS=a file
 	$(BIN)/python -m tests.mutation $(ARGS)

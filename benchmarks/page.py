@@ -27,7 +27,7 @@ HEAD = """# Performance
     .venv/bin/python -m benchmarks.page              this page
 
 Contenders run in turn, each in a process and an environment of its own, on the same work;
-[benchmarks/README.md](../benchmarks/README.md) says how. Only ratios within one run mean something:
+benchmarks/README.md says how. Only ratios within one run mean something:
 broker, Elasticsearch and client share the machine. A figure is the median over the rounds, its spread
 the lowest and the highest round. ackflow tracks and acks every message, with its failure handling on; of
 the others, those that read from RabbitMQ ack what they have done, and operator libraries track nothing.
