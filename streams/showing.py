@@ -1,8 +1,9 @@
-"""graph: what a stream, operator, sink or pipeline is made of, to be seen."""
+"""graph: what a stream, operator, sink or pipeline is made of, to be seen; and runs in notebooks."""
 
 from typing import TYPE_CHECKING, Any
 
-from ackflow.streams.core import Pictured
+from ackflow.streams.core import Handle, Pictured, Pipeline
+from ackflow.streams.running.interrupts import in_kernel, noted
 
 if TYPE_CHECKING:
     from ackflow.streams.graphs import Graph
@@ -30,4 +31,15 @@ def picture(part: Any) -> dict[str, str]:
     return graph(part)._repr_mimebundle_()
 
 
+def live(handle: Handle[Any]) -> None:
+    """Show a run where the cell stands, and follow it."""
+    from ackflow.streams.live import show
+
+    show(handle)
+
+
 Pictured.picture = staticmethod(picture)
+Handle.shows = staticmethod(live)
+if in_kernel():  # in a notebook runs are looked at, and cells are interrupted
+    Handle.interrupts = staticmethod(noted)
+    Pipeline.measure = True

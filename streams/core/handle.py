@@ -1,9 +1,9 @@
 """Handle: a run of a pipeline."""
 
 import asyncio
-from collections.abc import Generator, Sequence
-from contextlib import AsyncExitStack, suppress
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from collections.abc import Callable, Generator, Sequence
+from contextlib import AbstractContextManager, AsyncExitStack, nullcontext, suppress
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from ackflow.streams.core.cancelling import cancelled, to_the_end
 from ackflow.streams.core.errors import shown
@@ -25,8 +25,24 @@ DRAIN_DEADLINE = 25.0
 """Seconds a drain may take: Kubernetes kills 30 s after SIGTERM (terminationGracePeriodSeconds)."""
 
 
+def unnoted(handle: "Handle[Any]") -> AbstractContextManager[Callable[[], bool]]:
+    """Know of no interrupts."""
+    return nullcontext(lambda: False)
+
+
 class Handle(Generic[R_co]):
-    """A run of a pipeline: look at it, pause it, drain it, await it."""
+    """A run of a pipeline: look at it, pause it, drain it, await it.
+
+    In a notebook `handle` at the end of a cell shows the run in place for as long as it goes on.
+    """
+
+    shows: ClassVar[Callable[[Any], object]] = staticmethod(print)
+    """Shows a run in a notebook; ackflow.streams puts what can draw here."""
+
+    interrupts: ClassVar[Callable[["Handle[Any]"], AbstractContextManager[Callable[[], bool]]]] = (
+        staticmethod(unnoted)
+    )
+    """Says whether a cell that awaits a run was interrupted, rather than cancelled by a program."""
 
     def __init__(
         self, pipeline: "Pipeline[R_co]", limit: int | None, timeout: float | None, measure: bool
@@ -148,6 +164,18 @@ class Handle(Generic[R_co]):
             self._left.cancel()
             await self._session.close(abort=True)
 
+    def give_up(self) -> None:
+        """Begin to abort, without waiting for the end."""
+        self._expiring = asyncio.create_task(self.abort(), name="an abort")
+
+    def when_done(self, act: Callable[[], object]) -> None:
+        """Call back once the run has ended."""
+        for end in (self._task, self._left):
+            end.add_done_callback(lambda _: act())
+
+    def _ipython_display_(self) -> None:
+        Handle.shows(self)
+
     def _expire(self) -> None:
         self._expiring = asyncio.create_task(self._end_in_time(), name="the end of a timeout")
 
@@ -166,24 +194,40 @@ class Handle(Generic[R_co]):
         return self._result().__await__()
 
     async def _result(self) -> R_co:
+        __tracebackhide__ = True  # a cell that is interrupted shows its own lines, not these
+        with Handle.interrupts(self) as interrupted:
+            try:
+                return await self._ended()
+            except asyncio.CancelledError:
+                if not self.done:
+                    await self._end(drained=interrupted())
+                if self._overdue:
+                    raise TimeoutError(
+                        f"pipeline.run(timeout): the drain was not done after {DRAIN_DEADLINE:g} s "
+                        f"({self._overdue}); what was under way is left unacked, and comes again"
+                    ) from None
+                if interrupted():
+                    raise asyncio.CancelledError(f"interrupted: {self.stats()}") from None
+                raise
+            finally:
+                if self._expiring is not None:
+                    await asyncio.wait([self._expiring])
+
+    async def _ended(self) -> R_co:
+        ends: list[asyncio.Future[Any]] = [self._task, self._left]
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        if not self._task.done():
+            raise asyncio.CancelledError("aborted")
+        return self._task.result()
+
+    async def _end(self, *, drained: bool) -> None:
+        """End the run: with a drain that an interrupt asks for, or at once."""
         try:
-            ends: list[asyncio.Future[Any]] = [self._task, self._left]
-            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-            if not self._task.done():
-                raise asyncio.CancelledError("aborted")
-            return self._task.result()
-        except asyncio.CancelledError:
+            if drained:
+                await self.drain()
+        finally:
             if not self.done:
                 await self.abort()
-            if self._overdue:
-                raise TimeoutError(
-                    f"pipeline.run(timeout): the drain was not done after {DRAIN_DEADLINE:g} s "
-                    f"({self._overdue}); what was under way is left unacked, and comes again"
-                ) from None
-            raise
-        finally:
-            if self._expiring is not None:
-                await asyncio.wait([self._expiring])
 
     # -- the run ----------------------------------------------------------------------------------
 
