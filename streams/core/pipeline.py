@@ -80,7 +80,8 @@ class Pipeline(Pictured, Generic[R_co]):
         """Run in a script until the stream ends, or SIGINT or SIGTERM drain it.
 
         `limit=` and `timeout=` as for `start`. `status`: "127.0.0.1:9600", or a
-        `streams.running.Status`, where the run shows itself over HTTP (nowhere).
+        `streams.running.Status`, where the run shows itself over HTTP (nowhere). `progress=True`: on
+        stderr, with a summary at the end; needs the extra `progress`.
         Exits with 0 after a drain by signal, 1 after an error, 130 after a second SIGINT.
         """
         if Pipeline.runner is None:

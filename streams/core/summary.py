@@ -73,9 +73,8 @@ class Summary:
         if self.stages:
             lines.append(f"  {self.rate:,.0f} a second; slowest: {slowest(self)}")
         for kind, failure in self.failures.items():
-            lines.append(
-                f"  {failure.count:,} × {kind} in {failure.stage}, first: {failure.example}"
-            )
+            stage = printable(failure.stage, 200)
+            lines.append(f"  {failure.count:,} × {kind} in {stage}, first: {failure.example}")
         return "\n".join(lines)
 
 

@@ -9,10 +9,11 @@ from ackflow.streams.running.script import run
 # Core knows nothing of signals: this is where Pipeline.run learns of them.
 Pipeline.runner = staticmethod(run)
 
-__all__ = ["Status", "metrics", "run"]
+__all__ = ["Progress", "Status", "metrics", "run"]
 
 if TYPE_CHECKING:
     from ackflow.streams.running import metrics
+    from ackflow.streams.running.progress import Progress
     from ackflow.streams.running.status import Status
 
 
@@ -20,6 +21,8 @@ def __getattr__(name: str) -> Any:
     """Import what shows a run when it is first named: most programs show none."""
     if name == "Status":
         return import_module("ackflow.streams.running.status").Status
+    if name == "Progress":
+        return import_module("ackflow.streams.running.progress").Progress
     if name == "metrics":
         return import_module("ackflow.streams.running.metrics")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

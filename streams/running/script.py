@@ -7,9 +7,10 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
 from typing import TYPE_CHECKING, Any
 
-from ackflow.streams.core import Handle, Pipeline
+from ackflow.streams.core import Handle, Pipeline, check_flag
 
 if TYPE_CHECKING:
+    from ackflow.streams.running.progress import Progress
     from ackflow.streams.running.status import Status
 
 ABORTED = 130
@@ -22,6 +23,7 @@ def run(
     limit: int | None = None,
     timeout: float | None = None,
     status: "str | Status | None" = None,
+    progress: bool = False,
 ) -> Any:
     """Run a pipeline until its stream ends, or SIGINT or SIGTERM drain it.
 
@@ -31,14 +33,17 @@ def run(
     The first signal drains: nothing new is taken, what is under way finishes, the rest goes back to
     the broker; then the result is returned as usual. A second one aborts with exit code 130.
     `status`: host and port, or a `Status`, where the run shows itself over HTTP until it is over.
+    `progress`: show on stderr what each stage does, and at the end a summary (extra `progress`).
     Raises OSError where nobody can listen at `status`, before anything is consumed, RuntimeError inside
     a running loop, and whatever ended the pipeline.
     """
+    check_flag("pipeline.run(progress)", progress)
     shown = None if status is None else _status(status)
+    display = _progress() if progress else None
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        return asyncio.run(_run(pipeline, limit, timeout, shown))
+        return asyncio.run(_run(pipeline, limit, timeout, shown, display))
     raise RuntimeError(
         "pipeline.run(): a loop is running already, as it does in Jupyter; write `await pipeline`"
     )
@@ -51,12 +56,27 @@ def _status(status: "str | Status") -> "Status":
     return status if isinstance(status, Status) else Status(status)
 
 
+def _progress() -> "Progress":
+    from ackflow.streams.running.progress import Progress
+
+    return Progress()
+
+
 async def _run(
-    pipeline: Pipeline[Any], limit: int | None, timeout: float | None, status: "Status | None"
+    pipeline: Pipeline[Any],
+    limit: int | None,
+    timeout: float | None,
+    status: "Status | None",
+    progress: "Progress | None",
 ) -> Any:
     async with AsyncExitStack() as stack:
         board = None if status is None else await stack.enter_async_context(status.serve())
-        handle = pipeline.start(limit=limit, timeout=timeout)
+        if progress is not None:
+            await stack.enter_async_context(progress)
+        measure = None if progress is None else True
+        handle = pipeline.start(limit=limit, timeout=timeout, measure=measure)
+        if progress is not None:
+            progress.show(handle)
         if board is not None:
             board.show(handle)
         return await _with_signals(handle)
