@@ -78,7 +78,7 @@ def operator(
                 yield message.with_value((before, message.value))
                 before = message.value
 
-        streams.of(1, 2) | pairwise() | sinks.to_list()       # [(None, 1), (1, 2)]
+        await (streams.of(1, 2) | pairwise() | sinks.to_list())       # [(None, 1), (1, 2)]
 
     Further parameters of the function are those of the operator. `holds`: how many messages it keeps
     back at most; an operator that leaves it out needs an explicit prefetch.

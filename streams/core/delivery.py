@@ -13,7 +13,7 @@ class Delivery:
     headers). `delivery_count` is how often it was handed out before, where the broker counts.
 
     Example:
-        >>> Delivery(b"olá", headers={"lang": "pt"}).headers["lang"]
+        >>> Delivery("olá".encode(), headers={"lang": "pt"}).headers["lang"]
         'pt'
 
     """

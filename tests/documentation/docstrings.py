@@ -13,10 +13,19 @@ import griffe
 
 EXAMPLE = re.compile(r"^(?P<at> *)Example:\n(?P<code>(?:(?P=at) +\S.*\n|[ \t]*\n)+)", re.MULTILINE)
 
+NAMED = re.compile(
+    r"^(?:(?P<head>Acks:|Source:|Environment:|Raises(?!:)) |(?=`\w+`: ))", re.MULTILINE
+)
+"""What begins a paragraph: what happens to acks, what is raised, parameters."""
+
 
 def as_code(docstring: str) -> str:
-    """Return a docstring with its examples in fences."""
-    return EXAMPLE.sub(_fenced, docstring + "\n").rstrip()
+    """Return a docstring with its examples in fences, and what is named in paragraphs of its own."""
+    return NAMED.sub(_paragraph, EXAMPLE.sub(_fenced, docstring + "\n")).rstrip()
+
+
+def _paragraph(match: re.Match[str]) -> str:
+    return f"\n**{match['head']}** " if match["head"] else "\n"
 
 
 def _fenced(match: re.Match[str]) -> str:
