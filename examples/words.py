@@ -16,7 +16,7 @@ from typing import Any
 from zlib import crc32
 
 import orjson
-from words_support import drained_by_signals, search, serving, showing
+from words_support import drained_by_signals, search, serving
 
 from ackflow import operators as op
 from ackflow import sinks, streams
@@ -92,13 +92,16 @@ async def run(options: argparse.Namespace) -> dict[str, float]:
         if options.part != "index":
             if url is None:
                 url, total = await stack.enter_async_context(serving(options.limit))
-            handles["published"] = produce(url, sink).start(limit=options.limit)
+            handles["published"] = produce(url, sink).start(limit=total, measure=True)
         if options.part != "produce":
             limit = options.limit if options.part else None
-            handles["indexed"] = index(source, choose_store(options)).start(limit=limit)
+            indexing = index(source, choose_store(options))
+            handles["indexed"] = indexing.start(limit=limit, measure=True)
         began = monotonic()
         await stack.enter_async_context(drained_by_signals(handles))
-        await stack.enter_async_context(showing(handles, total, quiet=options.json))
+        if not options.json:
+            progress = await stack.enter_async_context(streams.running.Progress())
+            progress.show(**handles)
         async with asyncio.TaskGroup() as group:
             for handle in handles.values():
                 group.create_task(until_done(handle))

@@ -1,4 +1,4 @@
-"""What words.py needs beside its pipelines: a server of words, a progress bar, signals, a search."""
+"""What words.py needs beside its pipelines: a server of words, signals, a search."""
 
 import argparse
 import asyncio
@@ -13,8 +13,6 @@ from typing import Any
 
 import aiohttp
 from aiohttp import web
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from ackflow import streams
 
@@ -48,33 +46,6 @@ async def serving(limit: int | None) -> AsyncIterator[tuple[str, int]]:
         )
     finally:
         await runner.cleanup()
-
-
-@contextlib.asynccontextmanager
-async def showing(handles: Handles, total: int | None, *, quiet: bool) -> AsyncIterator[None]:
-    """Show how far the runs are, and what halts them."""
-    columns = TextColumn("{task.description:9}"), BarColumn(), MofNCompleteColumn()
-    console = Console(stderr=True)
-    with Progress(*columns, TimeElapsedColumn(), console=console, disable=quiet) as progress:
-        bars = {name: progress.add_task(name, total=total) for name in handles}
-
-        def draw() -> None:
-            for name, handle in handles.items():
-                halted = f" {handle.state}" if handle.state.startswith("halted") else ""
-                done = handle.stats().accepted
-                progress.update(bars[name], completed=done, description=f"{name}{halted}")
-
-        async def redraw() -> None:
-            while True:
-                draw()
-                await asyncio.sleep(0.1)
-
-        drawing = asyncio.create_task(redraw())
-        try:
-            yield
-        finally:
-            drawing.cancel()
-            draw()
 
 
 @contextlib.asynccontextmanager
