@@ -18,6 +18,12 @@ settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
 
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """The name of a function, and not its address: workers have to collect the same tests."""
+    name = getattr(val, "__qualname__", None)
+    return name if isinstance(name, str) else None
+
+
 @pytest.fixture(params=choice.CHOICES)
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Each of the ways in which messages of RabbitMQ come and go; both have to keep every promise."""

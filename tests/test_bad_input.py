@@ -710,9 +710,7 @@ async def ones() -> AsyncIterator[int]:
     yield 1
 
 
-@pytest.mark.parametrize(
-    "make", [lambda: (n for n in (1, 2)), lambda: iter([1]), ones, Counting], ids=str
-)
+@pytest.mark.parametrize("make", [lambda: (n for n in (1, 2)), lambda: iter([1]), ones, Counting])
 async def test_an_iterator_is_read_by_one_run_only(make: Callable[[], Any]) -> None:
     stream = streams.from_iterable(make())
     assert await (stream | sinks.count()) > 0

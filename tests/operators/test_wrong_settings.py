@@ -345,7 +345,7 @@ ROWS: list[Row] = [
      lambda: untyped.map_in(ThreadPoolExecutor, coroutine_function), TypeError,
      ["op.map_in(f)", "coroutine_function", "use op.map_async(f)"]),
     *(
-        (f"map_in with {executor!r}",
+        (f"map_in with {getattr(executor, '__name__', executor)}",
          lambda executor=executor: untyped.map_in(executor, identity), TypeError,
          ["op.map_in(executor)", "must be an executor of concurrent.futures", repr(executor),
           "op.map_in(ThreadPoolExecutor, f)"])

@@ -105,7 +105,6 @@ async def test_items_are_refused_by_id_and_by_position() -> None:
         (BulkAnswer(after=0.01), 200, '"errors":false', True),
         (lambda request: 418 if request.ids == ["a"] else None, 418, "illegal_state", False),
     ],
-    ids=str,
 )
 async def test_a_bulk_is_answered_as_the_script_says_and_the_next_one_is_stored(
     entry: Any, status: int, text: str, stored: bool
