@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help words test check coverage servers bench chaos soak fuzz audit docs mutation clean
+.PHONY: help words test unit check coverage servers bench chaos soak fuzz audit docs mutation clean
 
 help:  ## list the commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -30,6 +30,12 @@ words: $(LISTING)  ## the example: words over HTTP, a queue, SQLite; ARGS="--hel
 test: $(LISTING)  ## the tests; those that need servers say what is missing
 	$(BIN)/python -m pytest $(ARGS)
 
+# Many of these wait for processes and sockets, so there are more workers than processors.
+UNIT := -q -m "not servers" -n $(shell expr 1 + $$(nproc 2>/dev/null || echo 1)) --dist worksteal
+
+unit: $(LISTING)  ## the tests that need no server, side by side
+	$(BIN)/python -m pytest $(UNIT) $(ARGS)
+
 check: $(LISTING)  ## ruff, mypy --strict, pyright, pip-audit, tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -38,14 +44,17 @@ check: $(LISTING)  ## ruff, mypy --strict, pyright, pip-audit, tests
 	# The package by its import names: by its folders every module would be there twice.
 	$(BIN)/pyright --pythonpath $(BIN)/python build/__editable__.*/ackflow examples tests/typing
 	$(BIN)/python -m tests.security.audit --if-reachable
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(UNIT)
+	$(BIN)/python -m pytest -m servers --durations=20
 
 # Only what needs no server, and only the tests of these two folders: the others do not add to it.
 COVERING := tests/core tests/operators tests/streams/testing tests/test_laws.py tests/test_bad_input.py \
 	tests/test_conservation.py $(wildcard tests/sinks/test_*.py) $(wildcard tests/streams/test_*.py)
 
 coverage: $(LISTING)  ## branch coverage of streams/core and operators: 100 %, or it fails
-	$(BIN)/python -m coverage run -m pytest -q -m "not servers" $(COVERING)
+	$(BIN)/python -m coverage erase
+	$(BIN)/python -m coverage run -m pytest $(UNIT) $(COVERING)
+	$(BIN)/python -m coverage combine --quiet
 	$(BIN)/python -m coverage report
 
 servers: $(LISTING)  ## RabbitMQ on port 5672 and Elasticsearch on port 9200, for trying things out

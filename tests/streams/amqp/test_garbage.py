@@ -26,7 +26,7 @@ WITHIN = 20.0
 
 async def taken(speaker: Speaker, **settings: Any) -> list[bytes]:
     """Take as many messages as there are; more than that is for the caller to see."""
-    settings = {"until_idle": 0.1, "start_timeout": 5.0, "heartbeat": 1, **settings}
+    settings = {"until_idle": 0.5, "start_timeout": 5.0, **settings}
     async with asyncio.timeout(WITHIN):
         queue = streams.amqp.queue("words", url=speaker.url, **settings)
         found: list[bytes] = await (queue | sinks.to_list())
