@@ -19,7 +19,6 @@ from ackflow.streams.core import (
     RetryState,
     Summary,
     check_count,
-    describe,
     exponential,
 )
 from ackflow.streams.core.handle import DRAIN_DEADLINE
@@ -131,8 +130,14 @@ class Copies:
         if future.status != "error" or self._draining:
             return
         seconds = PAUSE(RetryState(failures))
-        error = describe(future.exception())
-        logger.warning("copy %d ended: %s; begun anew in %.1f s", number, error, seconds)
+        # By its type alone: its text may hold something out of a message.
+        logger.warning(
+            "copy %d ended: %s; begun anew in %.1f s",
+            number,
+            error := type(future.exception()).__name__,
+            seconds,
+            extra={"event": "copy_ended", "copy": number, "error": error, "seconds": seconds},
+        )
         with self._lock:
             self.restarts += 1
             timer = threading.Timer(seconds, self._begin, [number, failures])

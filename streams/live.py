@@ -159,7 +159,9 @@ class Live:
                 self._show(panel.bundle(), self.id, True)
                 self._key, self._shown_at = key, panel.seconds
         except Exception:  # whoever looks is no reason to end a run
-            logger.warning("a run can't be shown any more", exc_info=True)
+            logger.warning(
+                "a run can't be shown any more", exc_info=True, extra={"event": "not_shown"}
+            )
             return False
         return True
 

@@ -33,7 +33,8 @@ class Absences:
             "%s: goes on without queue %r until it is back: %s",
             self._name,
             queue,
-            describe(error),
+            reason := describe(error),
+            extra={"event": "queue_away", "part": self._name, "queue": queue, "reason": reason},
         )
         task = asyncio.create_task(self._return(queue), name=f"{self._name}: queue {queue}")
         self._tasks.add(task)
@@ -47,9 +48,20 @@ class Absences:
             try:
                 await self._consume(queue)
             except (SourceError, Unavailable, OSError, TimeoutError) as error:
-                logger.debug("%s: queue %r is still away: %s", self._name, queue, describe(error))
+                logger.debug(
+                    "%s: queue %r is still away: %s",
+                    self._name,
+                    queue,
+                    describe(error),
+                    extra={"event": "queue_still_away", "part": self._name, "queue": queue},
+                )
             else:
-                logger.warning("%s: queue %r is back", self._name, queue)
+                logger.warning(
+                    "%s: queue %r is back",
+                    self._name,
+                    queue,
+                    extra={"event": "queue_back", "part": self._name, "queue": queue},
+                )
                 return
 
     def _stop(self) -> None:

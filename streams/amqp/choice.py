@@ -54,5 +54,6 @@ def _can_be_had() -> bool:
         "this aiormq takes no transport_factory: messages come and go in the plain way, which takes "
         "several times the time; aiormq 7.2 does, and %s=plain silences this",
         VARIABLE,
+        extra={"event": "plain_way"},
     )
     return False

@@ -1,7 +1,6 @@
 """Consumer: opens a channel per epoch for the queues of a source, and watches over it."""
 
 import asyncio
-import logging
 from collections.abc import Sequence
 
 from ackflow.streams.amqp import connections, refusals, topology
@@ -22,8 +21,6 @@ LOOK_AGAIN = 1.0
 
 FEW = 5
 """Queues that are named where many are meant."""
-
-logger = logging.getLogger("ackflow.amqp")
 
 
 def named(queues: Sequence[str]) -> str:

@@ -112,7 +112,11 @@ class Line:
         try:
             self._deliver(arrived)
         except Exception as error:
-            logger.exception("%s: deliveries could not be taken in", self._name)
+            logger.exception(
+                "%s: deliveries could not be taken in",
+                self._name,
+                extra={"event": "deliveries_failed", "part": self._name},
+            )
             self.give_up(describe(error))
 
     # -- frames out -------------------------------------------------------------------------------
@@ -176,7 +180,12 @@ class Line:
             try:
                 await self._channel.basic_cancel(tag, timeout=ANSWER_WITHIN)
             except Exception as error:
-                logger.info("%s: no answer to basic.cancel: %s", self._name, describe(error))
+                logger.info(
+                    "%s: no answer to basic.cancel: %s",
+                    self._name,
+                    reason := describe(error),
+                    extra={"event": "cancel_unanswered", "part": self._name, "reason": reason},
+                )
         self._consumers.clear()
         self._gathering.hand_on()
 
@@ -205,7 +214,12 @@ class Line:
     def give_up(self, reason: str) -> None:
         """End the epoch from this side: all that is unacked goes back to the queue."""
         if not self.lost.done():
-            logger.warning("%s: the channel is given up: %s", self._name, reason)
+            logger.warning(
+                "%s: the channel is given up: %s",
+                self._name,
+                reason,
+                extra={"event": "channel_given_up", "part": self._name, "reason": reason},
+            )
         self._lose(reason)
 
     def _lose(self, reason: str) -> None:
@@ -228,5 +242,11 @@ class Line:
         self.illegal = text.startswith("PRECONDITION_FAILED - unknown delivery tag")
         level = logging.ERROR if self.illegal else logging.WARNING
         said = text if error is None else describe(error)  # the broker's words
-        logger.log(level, "%s: the channel was lost: %s", self._name, said)
+        logger.log(
+            level,
+            "%s: the channel was lost: %s",
+            self._name,
+            said,
+            extra={"event": "channel_lost", "part": self._name, "reason": said},
+        )
         self._lose(text)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ackflow.streams.amqp import refusals
 from ackflow.streams.amqp.address import Address
 from ackflow.streams.amqp.tapping import Tapping
+from ackflow.streams.core import describe
 
 if TYPE_CHECKING:
     from aiormq.channel import Channel
@@ -137,4 +138,5 @@ async def shortly(call: Awaitable[Any]) -> None:
     if not task.done():
         task.cancel()
     elif not task.cancelled() and (error := task.exception()) is not None:
-        logger.debug("closing: %r", error)
+        reason = describe(error)
+        logger.debug("closing: %s", reason, extra={"event": "closing", "reason": reason})

@@ -55,5 +55,6 @@ class Watchdog:
                 self._name,
                 age,
                 self._timeout,
+                extra={"event": "unacked_long", "part": self._name, "seconds": age},
             )
         self._look_later()

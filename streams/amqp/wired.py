@@ -79,7 +79,9 @@ class WiredOutlet(Outlet):
                 if not message.settled:
                     message.fail(returned(outgoing, said) if said else refused(outgoing))
         except Exception as error:
-            logger.exception("published messages could not be settled")
+            logger.exception(
+                "published messages could not be settled", extra={"event": "confirms_failed"}
+            )
             self._lose(describe(error))
         self._take_off([*taken, *(sent for sent, _ in not_taken)])
 

@@ -32,6 +32,7 @@ async def cancelled(*tasks: "asyncio.Task[Any] | None", within: float = GRACE) -
             "`except Exception` does, `except:` does not",
             task.get_name(),
             within,
+            extra={"event": "task_left", "task": task.get_name(), "seconds": within},
         )
     return not left
 

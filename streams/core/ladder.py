@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ackflow.streams.core.epoch import Epoch
-from ackflow.streams.core.errors import Reject, describe
+from ackflow.streams.core.errors import Reject
 from ackflow.streams.core.ledger import Verb
 from ackflow.streams.core.letters import ATTEMPTS_HEADER, Letters
 from ackflow.streams.core.outcome import Kind, Outcome
@@ -94,8 +94,9 @@ class Ladder:
         if not self.full() or self._retries.ready:
             return False
         self._warn(
+            "intake_pauses",
             "intake pauses, since a quarter of prefetch is held after failures; "
-            "dead_letter= or retry_queue=True lets it go on"
+            "dead_letter= or retry_queue=True lets it go on",
         )
         return True
 
@@ -186,14 +187,17 @@ class Ladder:
         elif letter is not None:
             self._dead.put(epoch, tag, cause, max(1, self._attempts(epoch, tag)))
         else:
+            # By its type alone: its text may hold something out of the message.
             self._warn(
-                f"a message has failed for good ({describe(cause)}) and is kept, since nothing is "
-                'dropped unasked; give dead_letter=a sink, "exchange" or "discard"'
+                "message_kept",
+                f"a message has failed for good ({type(cause).__name__}) and is kept, since nothing "
+                'is dropped unasked; give dead_letter=a sink, "exchange" or "discard"',
             )
             self.keep(epoch, tag)
 
-    def _warn(self, text: str) -> None:
-        kind = text[:20]
-        if kind not in self._warned:
-            self._warned.add(kind)
-            logger.warning("%s: %s", self._feed.broker.name, text)
+    def _warn(self, event: str, text: str) -> None:
+        """Warn of each thing once."""
+        if event not in self._warned:
+            self._warned.add(event)
+            name = self._feed.broker.name
+            logger.warning("%s: %s", name, text, extra={"event": event, "part": name})

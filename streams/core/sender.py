@@ -66,7 +66,13 @@ class Sender:
         try:
             await self._send(epoch, channel)
         except CONNECTION_FAILURES as error:
-            logger.info("%s: acks could not be sent: %s", self._feed.broker.name, describe(error))
+            name, reason = self._feed.broker.name, describe(error)
+            logger.info(
+                "%s: acks could not be sent: %s",
+                name,
+                reason,
+                extra={"event": "acks_unsent", "part": name, "reason": reason},
+            )
 
     async def _send(self, epoch: Epoch[Any], channel: Channel) -> None:
         """Send frames; acks beyond a stuck message go singly when they have waited long enough.

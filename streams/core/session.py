@@ -152,7 +152,12 @@ class Session:
     def halted(self, part: str, reason: str) -> None:
         """Show that a part is halted; the first time is logged."""
         if part not in self.halts:
-            logger.warning("%s is halted: %s", part, reason)
+            logger.warning(
+                "%s is halted: %s",
+                part,
+                reason,
+                extra={"event": "halted", "part": part, "reason": reason},
+            )
             self.summary.halts += 1
             self._since[part] = asyncio.get_running_loop().time()
         self.halts[part] = reason
@@ -160,7 +165,7 @@ class Session:
     def resumed(self, part: str) -> None:
         """Show that a part goes on."""
         if self.halts.pop(part, None) is not None:
-            logger.warning("%s goes on", part)
+            logger.warning("%s goes on", part, extra={"event": "resumed", "part": part})
 
     def halted_parts(self, now: float) -> list[Halt]:
         """Return what is halted at this loop time; a source is when its connection is lost."""

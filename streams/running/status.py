@@ -99,12 +99,19 @@ class Status:
         try:
             await self._listen(web.TCPSite(runner, self.host, self.port))
             board.port = runner.addresses[0][1]
-            logger.info("status at http://%s:%s/", self._shown_host, board.port)
+            place = {"host": self.host, "port": board.port}
+            logger.debug(
+                "status at http://%s:%s/",
+                self._shown_host,
+                board.port,
+                extra={"event": "listening", **place},
+            )
             if not is_loopback(self.host):
                 logger.warning(
                     "the status page at %s:%s can be reached by others, and has no password",
                     self._shown_host,
                     board.port,
+                    extra={"event": "unprotected", **place},
                 )
             yield board
         finally:
