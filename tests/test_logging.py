@@ -17,7 +17,9 @@ from ackflow.streams.running import Status
 from tests.test_architecture import ROOT, modules
 
 LEVELS = ("debug", "info", "warning", "error", "exception", "log")
-ROW = re.compile(r"^\| `(ackflow\.\w+)` \| `(\w+)` \| ([A-Z, ]+) \| ?(.*?) ?\| .+ \|$", re.MULTILINE)
+ROW = re.compile(
+    r"^\| `(ackflow\.\w+)` \| `(\w+)` \| ([A-Z, ]+) \| ?(.*?) ?\| .+ \|$", re.MULTILINE
+)
 RESERVED = set(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
 BODY = "body-of-a-message-e7c1"
 

@@ -206,7 +206,7 @@ async def test_a_message_that_is_kept_waits_at_the_longest_pace_and_never_ends_t
     assert handle.stats().held == 1
     warnings = [record.message for record in caplog.records if "failed for good" in record.message]
     assert warnings == [
-        "memory.queue: a message has failed for good (ValueError: no use) and is kept, since nothing "
+        "memory.queue: a message has failed for good (ValueError) and is kept, since nothing "
         'is dropped unasked; give dead_letter=a sink, "exchange" or "discard"'
     ]
     await handle.drain()
