@@ -11,7 +11,7 @@ help:  ## list the commands
 
 # A strict editable install is the one that mypy and pyright see; it maps files one by one, so it is
 # made again whenever a file comes or goes.
-SOURCES := $(sort $(wildcard streams/*.py streams/*/*.py operators/*.py sinks/*.py sinks/*/*.py))
+SOURCES := $(sort $(wildcard streams/*.py streams/*/*.py streams/*/*/*.py operators/*.py sinks/*.py sinks/*/*.py))
 LISTING := $(VENV)/listing-$(shell echo $(SOURCES) | cksum | cut -d' ' -f1)
 
 $(LISTING): pyproject.toml

@@ -24,6 +24,8 @@ ALLOWED = {
     # The test kit scripts the queue in memory, checks what comes out of it, and draws that.
     "ackflow.streams.testing": ("ackflow.streams.memory", "ackflow.streams.graphs"),
 }
+# A user of the library like any other: it may import all of it, and nothing else imports it.
+COMMANDS = "ackflow.streams.running.commands"
 
 
 def modules() -> Iterator[tuple[str, Path]]:
@@ -55,6 +57,8 @@ def is_package(parts: list[str]) -> bool:
 
 
 def allowed(module: str, imported: str) -> bool:
+    if within(module, COMMANDS) or within(imported, COMMANDS):
+        return within(module, COMMANDS)
     if imported in ("ackflow",) or within(imported, CORE) or within(imported, home(module)):
         return True
     if module in ("ackflow.streams", "ackflow.sinks", "ackflow.operators"):

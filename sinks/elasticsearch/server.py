@@ -41,6 +41,8 @@ class Server:
         self._parameters = {"filter_path": RESULTS, **parameters}
         self._client: AsyncElasticsearch | None = None
         self._probe_path = "/"
+        self.version: tuple[int, ...] = ()
+        """Of what answered the last probe, as far as it said."""
 
     @property
     def name(self) -> str:
@@ -67,7 +69,8 @@ class Server:
         except NoAnswerError as lost:
             raise Unavailable(f"{self.name} does not answer: {lost}") from None
         self._check(answer)
-        if _version(answer) >= WITHOUT_SOURCE_SINCE:
+        self.version = _version(answer)
+        if self.version >= WITHOUT_SOURCE_SINCE:
             self._parameters["include_source_on_error"] = "false"
 
     def _check(self, answer: Answer) -> None:
