@@ -11,6 +11,8 @@ OURS = "x-ackflow-"
 """How the headers begin that a dead letter got here, attempts among them."""
 BROKERS = ("x-death", "x-first-death-", "x-last-death-")
 """How those begin that RabbitMQ adds: https://www.rabbitmq.com/docs/dlx#effects"""
+CAUSES = ("es.status", "es.error.", "es.caused_by", "es.attempts")
+"""How those begin that say why Elasticsearch refused a document."""
 NOWHERE = ""
 
 
@@ -66,7 +68,7 @@ def copy(delivery: Delivery, queue: str) -> Delivery:
     headers = {
         name: value
         for name, value in delivery.headers.items()
-        if not name.startswith((OURS, *BROKERS))
+        if not name.startswith((OURS, *BROKERS, *CAUSES))
     }
     return replace(delivery, headers=headers, exchange="", routing_key=queue, source=queue)
 

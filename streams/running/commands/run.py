@@ -28,6 +28,7 @@ POSITIVE = click.FloatRange(min=0, min_open=True)
 @click.option(
     "--restarts", type=click.IntRange(min=0), help="Deaths in a row to make good (no limit)."
 )
+@click.option("--progress", is_flag=True, help="Show what each stage does (extra progress).")
 @click.option("--reload", is_flag=True, help="Drain and start anew when a *.py here changes.")
 @click.option(
     "--log", type=click.Choice(LEVELS), default="warning", help="What is logged (warning)."
@@ -46,6 +47,10 @@ def run(context: click.Context, /, target: str, **options: Any) -> None:
         raise click.UsageError("--reload runs one process; leave out --processes")
     if options["restarts"] is not None and not options["processes"]:
         raise click.UsageError("--restarts is about the processes of --processes")
+    if options["progress"] and options["processes"]:
+        raise click.UsageError(
+            "--progress shows one process; --status=HOST:PORT shows each of several"
+        )
     if options["public"] and not options["status"]:
         raise click.UsageError("--public is about the address of --status")
     if options["reload"]:
@@ -61,7 +66,8 @@ def _command(target: str, options: dict[str, Any]) -> list[str]:
     """Return the command of one process with these options."""
     named = [f"--{name}={options[name]}" for name in ("limit", "timeout", "status", "log")]
     given = [each for each in named if not each.endswith("=None")]
-    return [*CHILD, "run", *given, *(["--public"] if options["public"] else []), "--", target]
+    flags = [f"--{name}" for name in ("public", "progress") if options[name]]
+    return [*CHILD, "run", *given, *flags, "--", target]
 
 
 def _processes(target: str, options: dict[str, Any]) -> int:
@@ -86,10 +92,13 @@ def _alone(target: str, options: dict[str, Any]) -> None:
     status = _status(options["status"], options["public"])
     pipeline = loading.pipeline(target)
     try:
-        pipeline.run(limit=options["limit"], timeout=options["timeout"], status=status)
+        pipeline.run(
+            status=status, **{key: options[key] for key in ("limit", "timeout", "progress")}
+        )
     except Exception as error:
         raise _failed(error, target) from None
-    click.echo(pipeline.summary)
+    if not options["progress"]:  # which ends in a summary of its own
+        click.echo(pipeline.summary)
 
 
 def _failed(error: Exception, target: str) -> Problem:

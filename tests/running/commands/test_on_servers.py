@@ -163,7 +163,7 @@ def test_doctor_names_the_servers_that_answer(
     result = shell.run("doctor", *asked)
     assert result.exit_code == Code.WELL, result.stdout
     assert "ok       broker: RabbitMQ " in result.stdout
-    assert f"ok       Elasticsearch at {elasticsearch.url.rstrip('/')} 9." in result.stdout
+    assert f"ok       Elasticsearch at {elasticsearch.url.rstrip('/')}" in result.stdout
 
 
 def test_run_works_on_a_queue_until_its_limit(shell: Shell, queues: Queues) -> None:

@@ -126,6 +126,8 @@ def ours(source: str = "words", error: str = "ValueError", time: str = NOON) -> 
         "x-ackflow-error": f"{error}: no JSON",
         "x-ackflow-source": source,
         "x-ackflow-time": time,
+        "es.error.type": "mapper_parsing_exception",
+        "es.status": "400",
     }
 
 

@@ -84,6 +84,18 @@ def test_a_limit_ends_a_run_well(shell: Shell) -> None:
     assert ", 7 accepted" in result.stdout
 
 
+def test_progress_shows_the_stages_and_a_summary_once(shell: Shell) -> None:
+    shell.write("counted.py", COUNTED)
+    result = subprocess.run(
+        [*COMMAND, "run", "counted:pipeline", "--limit=7", "--progress"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert result.stdout == ""
+    assert result.stderr.count("7 accepted") == 1
+
+
 def test_a_timeout_drains_and_ends_well(shell: Shell) -> None:
     shell.write("counted.py", COUNTED)
     result = shell.run("run", "counted:pipeline", "--timeout", "0.1")
@@ -99,6 +111,7 @@ def test_a_timeout_drains_and_ends_well(shell: Shell) -> None:
         (["--timeout", "soon"], "'soon' is not a valid float"),
         (["--processes", "0"], "0 is not in the range x>=1"),
         (["--processes", "2", "--reload"], "--reload runs one process"),
+        (["--processes", "2", "--progress"], "--progress shows one process"),
         (["--restarts", "2"], "--restarts is about the processes of --processes"),
         (["--public"], "--public is about the address of --status"),
         (["--status", "9600"], "--status: must be host:port"),
