@@ -120,7 +120,8 @@ def page() -> str:
     parts = [HEAD.format(prelude=PRELUDE)]
     for name, function in operators():
         parts.append(
-            f"## {name}\n\n{summary(function)}. Acks: {acks(function)}.\n\n"
+            f"## {name}\n\n{summary(function)}. Acks: {acks(function)}.\n"
+            f"[Settings](reference/operators.md#ackflow.operators.{name})\n\n"
             f"```python\ntesting.marbles({EXAMPLES[name]})\n```\n\n"
             f"![{name}: what goes in, what comes out, and the acks](pictures/marbles/{name}.svg)\n\n"
         )

@@ -17,8 +17,7 @@ def command(block: Block, folder: Path, text: str) -> list[str]:
     file = folder / (block.title or "program.py")
     file.write_text(text, encoding="utf-8")
     if block.script == "pytest":
-        options = ["-q", "-o", "asyncio_mode=auto", "-p", "no:cacheprovider"]
-        return [sys.executable, "-m", "pytest", *options, file.name]
+        return [sys.executable, "-m", "pytest", "-q", "-W", "error", file.name]
     return [environments.python(block.script or None), file.name]
 
 

@@ -33,7 +33,9 @@ PAGES = {str(page.relative_to(ROOT)): blocks(page) for page in pages()}
 
 
 def python(page: str) -> list[Block]:
-    return [each for each in PAGES[page] if each.language == "python" and each.not_run is None]
+    """Return the blocks of a page that are run, and the files beside them."""
+    blocks = [each for each in PAGES[page] if each.language == "python" or each.title]
+    return [each for each in blocks if each.not_run is None]
 
 
 def with_blocks(*, servers: bool) -> list[str]:
@@ -81,6 +83,8 @@ def run(block: Block, cells: Cells, home: Path, servers: Servers | None = None) 
     cells.run(block.before, block.place)
     if block.title:
         (home / block.title).write_text(block.text, encoding="utf-8")
+    if block.language != "python":
+        return
     if block.script is None:
         printed = cells.run(servers.put_in(block.text) if servers else block.text, block.place)
     elif servers is not None and block.needs_servers:
