@@ -16,6 +16,7 @@ import yaml  # type: ignore[import-untyped,unused-ignore]
 from ackflow import operators as op
 from ackflow import sinks, streams
 from ackflow.streams import testing
+from ackflow.streams.running.commands.main import program
 from tests.documentation import programs
 from tests.documentation.blocks import ROOT, Block, blocks, commands, pages
 from tests.documentation.cells import Cells, matches
@@ -127,23 +128,31 @@ def problem(command: str) -> str | None:
     """Say what is wrong with a command; None where nothing is."""
     settings: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     words = [word for word in command.split() if not re.match(r"[A-Z_]+=", word)]
-    program, first = Path(words[0]).name, words[1]
-    if program == "make":
+    name, first = Path(words[0]).name, words[1]
+    if name == "make":
         targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
         return None if first in targets else f"no target {first}"
-    if program == "pip":
+    if name == "pip":
         named = re.findall(r"ackflow\[([\w,]+)\]", command)
         extras = {extra for group in named for extra in group.split(",")}
         unknown = extras - set(settings["project"]["optional-dependencies"])
         return f"no extra {unknown}" if unknown else None
-    if program == "python" and first == "-m":
+    if name == "python" and first == "-m":
         return None if find_spec(words[2]) else f"no module {words[2]}"
-    if program == "python" and "/" in first:
+    if name == "python" and "/" in first:
         return None if (ROOT / first).exists() else f"no file {first}"
-    if program == "ackflow":
-        scripts = settings["project"].get("scripts", {})
-        return None if "ackflow" in scripts else "no command ackflow"
+    if name == "ackflow":
+        return _problem_of_ours(words[1:])
     return None
+
+
+def _problem_of_ours(words: list[str]) -> str | None:
+    """Say which command or option of the command line is not there."""
+    command = program.commands.get(words[0])
+    if command is None:
+        return f"no command {words[0]}"
+    known = {option for each in command.params for option in each.opts + each.secondary_opts}
+    return next((f"no option {w}" for w in words if w.startswith("-") and w not in known), None)
 
 
 def test_commands_name_what_is_there() -> None:
@@ -159,6 +168,8 @@ def test_commands_name_what_is_there() -> None:
         'pip install "ackflow[nothing]"',
         "python -m nothing",
         "python examples/nothing.py",
+        "ackflow nothing",
+        "ackflow run words:pipeline --nothing",
     ],
 )
 def test_a_command_of_what_is_not_there_would_be_told(command: str) -> None:
