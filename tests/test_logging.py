@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -14,6 +15,8 @@ from ackflow import operators as op
 from ackflow import sinks, streams
 from ackflow.streams import Unavailable, testing
 from ackflow.streams.running import Status
+from tests.servers.rabbitmq import RabbitMQ
+from tests.streams.amqp.tools import declare, fill, unique
 from tests.test_architecture import ROOT, modules
 
 LEVELS = ("debug", "info", "warning", "error", "exception", "log")
@@ -168,3 +171,23 @@ async def test_a_lost_connection_is_told_without_what_is_in_messages(
     assert [each["event"] for each in told] == ["halted", "resumed"]
     assert told[0]["part"] == "memory.queue"
     assert BODY not in str(told)
+
+
+async def test_a_good_run_over_a_broker_logs_nothing_and_at_no_level_a_body_or_password(
+    rabbitmq: RabbitMQ, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, "ackflow")
+    first, second, url = unique("logged"), unique("logged"), rabbitmq.url
+    await declare(url, first)
+    await declare(url, second)
+    await fill(url, first, [BODY.encode()] * 100)
+    source = streams.amqp.queue(first, url=url, prefetch=20, until_idle=0.3)
+    summary = await (source | sinks.amqp.publish(url, routing_key=second))
+    assert summary.accepted == 100
+    ours = [record for record in caplog.records if record.name.startswith("ackflow")]
+    assert [record for record in ours if record.levelno >= logging.INFO] == []
+    password = urlsplit(url).password
+    assert password
+    told = str([vars(record) for record in ours])
+    assert BODY not in told
+    assert f":{password}@" not in told
