@@ -23,6 +23,7 @@ LEVELS = ("debug", "info", "warning", "error", "exception", "log")
 ROW = re.compile(
     r"^\| `(ackflow\.\w+)` \| `(\w+)` \| ([A-Z, ]+) \| ?(.*?) ?\| .+ \|$", re.MULTILINE
 )
+OWN = re.compile(r'^logger = logging\.getLogger\("([^"]*)"\)$', re.MULTILINE)
 RESERVED = set(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
 BODY = "body-of-a-message-e7c1"
 
@@ -75,7 +76,7 @@ def test_every_record_has_an_event_and_stands_in_the_documentation_as_it_is() ->
 def test_each_package_has_one_logger_for_a_part_and_all_are_children_of_one() -> None:
     loggers: dict[str, set[str]] = {}
     for module, path in modules():
-        for name in re.findall(r'getLogger\("([^"]*)"\)', path.read_text(encoding="utf-8")):
+        for name in OWN.findall(path.read_text(encoding="utf-8")):
             assert name.startswith("ackflow."), module
             loggers.setdefault(name, set()).add(module.rpartition(".")[0])
     assert all(len(packages) == 1 for packages in loggers.values()), loggers

@@ -2,13 +2,13 @@
 
 import asyncio
 from collections.abc import Callable, Generator, Sequence
-from contextlib import AbstractContextManager, AsyncExitStack, nullcontext, suppress
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
-from ackflow.streams.core.cancelling import cancelled, to_the_end
+from ackflow.streams.core.cancelling import cancelled
+from ackflow.streams.core.course import Course
 from ackflow.streams.core.errors import shown
 from ackflow.streams.core.meter import Meters, StageCount
-from ackflow.streams.core.pulling import close
 from ackflow.streams.core.session import Halt, Session
 from ackflow.streams.core.settings import is_duration
 from ackflow.streams.core.summary import Summary
@@ -56,16 +56,14 @@ class Handle(Generic[R_co]):
         """How many deliveries there are in all, where the limit or the sources say so beforehand."""
         pipeline.summary = self._session.summary
         self._loop = asyncio.get_running_loop()
-        self._began = self._loop.time()
-        self._timer = None if timeout is None else self._loop.call_later(timeout, self._expire)
+        timer = None if timeout is None else self._loop.call_later(timeout, self._expire)
         self._expiring: asyncio.Task[None] | None = None
         self._overdue = ""
         """The state of a run that its timeout had to abort."""
-        self._opening: asyncio.Task[None] | None = None
-        self._opened = False
         self._left: asyncio.Future[None] = self._loop.create_future()
         """Done when what goes on although it was cancelled is left behind."""
-        self._task = asyncio.create_task(self._main(), name=f"pipeline {pipeline!r:.80}")
+        self._course = Course(pipeline, self._session, timer)
+        self._task = asyncio.create_task(self._course.run(), name=f"pipeline {pipeline!r:.80}")
 
     # -- for users --------------------------------------------------------------------------------
 
@@ -92,7 +90,7 @@ class Handle(Generic[R_co]):
     @property
     def opened(self) -> bool:
         """Whether the sink and every source have been opened."""
-        return self._opened
+        return self._course.opened
 
     @property
     def draining(self) -> bool:
@@ -112,8 +110,7 @@ class Handle(Generic[R_co]):
     @property
     def stages(self) -> Sequence[StageCount]:
         """What each stage has done so far, the sources first; nothing without `measure=True`."""
-        meters = self._session.meters
-        return () if meters is None else meters.counts(self._session.summary)
+        return self._session.stages
 
     def figures(self) -> "Sequence[Figure]":
         """Return what the sink counts."""
@@ -122,7 +119,7 @@ class Handle(Generic[R_co]):
     def stats(self) -> Summary:
         """Return the counts so far."""
         if not self.done:
-            self._clock()
+            self._course.clock()
         return self._session.summary
 
     def pause(self) -> None:
@@ -137,9 +134,7 @@ class Handle(Generic[R_co]):
 
     def stop(self) -> None:
         """Begin to drain, without waiting for the end."""
-        self._session.drain()
-        if self._opening is not None:
-            self._opening.cancel()
+        self._course.stop()
 
     async def drain(self, deadline: float = DRAIN_DEADLINE) -> Summary:
         """Finish what is under way, give back the rest, and return the summary.
@@ -228,68 +223,3 @@ class Handle(Generic[R_co]):
         finally:
             if not self.done:
                 await self.abort()
-
-    # -- the run ----------------------------------------------------------------------------------
-
-    async def _main(self) -> R_co:
-        session, pipeline = self._session, self._pipeline
-        writer = pipeline.sink.writer(session, pipeline.stream.places)
-        runs = pipeline.stream.attach(session, (pipeline.sink,))
-        abort = False
-        try:
-            # CPython 3.11 traces nothing behind an await that raised inside: the other way is tested.
-            if await self._open(writer):  # pragma: no branch
-                self._measure(writer)
-                async for run in runs:
-                    await writer.put(run)
-                await writer.finish()
-        except asyncio.CancelledError:
-            abort = True
-            raise
-        finally:
-            await to_the_end(self._close(writer, runs, abort))
-        if session.error is not None:
-            raise session.error
-        result: R_co = writer.result()
-        return result
-
-    async def _open(self, writer: Any) -> bool:
-        """Open the sink, then the sources; False when a drain came before that was done."""
-        self._opening = asyncio.create_task(self._open_all(writer))
-        if self._session.stopping:  # before there was anything to stop
-            self._loop.call_soon(self.stop)
-        try:
-            with suppress(asyncio.CancelledError):
-                await self._opening
-        finally:
-            opening, self._opening = self._opening, None
-        task = asyncio.current_task()
-        if opening.cancelled() and task is not None and task.cancelling():
-            raise asyncio.CancelledError
-        return not opening.cancelled()
-
-    async def _open_all(self, writer: Any) -> None:
-        await writer.open()
-        await self._session.open()
-        self._opened = True
-
-    async def _close(self, writer: Any, runs: Any, abort: bool) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        if self._session.meters is not None:
-            self._session.meters.end()
-        async with AsyncExitStack() as stack:
-            stack.callback(self._clock)
-            stack.push_async_callback(self._session.close, abort=abort)
-            stack.push_async_callback(writer.close)
-            stack.push_async_callback(close, runs)
-
-    def _measure(self, writer: Any) -> None:
-        """Begin to count how long who waits for whom."""
-        if self._session.meters is not None:
-            self._session.meters.begin(getattr(writer, "under_way", None))
-
-    def _clock(self) -> None:
-        summary = self._session.summary
-        summary.seconds = self._loop.time() - self._began
-        summary.stages = self.stages

@@ -172,8 +172,7 @@ class Meters:
 
     def end(self) -> None:
         """Note that all is written."""
-        if self._ended is None:
-            self._ended = self._clock()
+        self._ended = self._clock()
 
     def of(self, stream: "Stream[Any]") -> Meter | None:
         """Return the meter of a stream's last stage; None for one inside a stage."""

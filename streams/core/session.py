@@ -16,7 +16,7 @@ from ackflow.streams.core.token import Token, judge
 
 if TYPE_CHECKING:
     from ackflow.streams.core.inlet import Inlet
-    from ackflow.streams.core.meter import Meters
+    from ackflow.streams.core.meter import Meters, StageCount
 
 OVER = "end"
 CREDIT = "window"
@@ -74,6 +74,11 @@ class Session:
         self._since: dict[str, float] = {}
         """When each of these was halted, in loop time."""
         self._circuits: dict[str, Circuit] = {}
+
+    @property
+    def stages(self) -> "Sequence[StageCount]":
+        """What each stage has done so far, where that is measured."""
+        return () if self.meters is None else self.meters.counts(self.summary)
 
     # -- opening and closing ----------------------------------------------------------------------
 

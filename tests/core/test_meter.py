@@ -188,3 +188,12 @@ def test_a_summary_names_what_was_slowest_and_behind_a_source_what_came_next() -
     )
     summary.stages = (calls,)
     assert str(summary).endswith("slowest: map_async(f=fetch), waited for 30% of the time")
+
+
+async def test_before_all_is_open_nobody_has_waited(virtual_clock: VirtualClock) -> None:
+    handle = (streams.from_iterable(slow_source(2)) | sinks.to_list()).start(measure=True)
+    assert [stage.waited for stage in handle.stages] == [0.0, 0.0]
+    await handle
+    ended = handle.stages
+    await asyncio.sleep(100)
+    assert handle.stages == ended, "nothing is waited for after the end"

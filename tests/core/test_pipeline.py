@@ -280,8 +280,8 @@ async def test_a_timeout_drains_and_its_timer_is_gone_with_the_run() -> None:
     assert asyncio.get_running_loop().time() == pytest.approx(3, abs=0.1)
     early = (closed([1]) | sinks.to_list()).start(timeout=1000)
     assert await early == [1]
-    assert early._timer is not None
-    assert early._timer.cancelled()
+    assert early._course._timer is not None
+    assert early._course._timer.cancelled()
 
 
 async def test_a_timeout_ends_a_run_whose_sink_is_away_and_says_so() -> None:
