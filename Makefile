@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help words test unit check coverage servers bench chaos soak fuzz audit docs mutation clean
+.PHONY: help words test unit check coverage servers bench chaos soak fuzz audit docs mutation clean browser notebooks
 
 help:  ## list the commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -72,6 +72,14 @@ soak: $(LISTING)  ## see that nothing grows and nothing is left over; ARGS="--mi
 fuzz: $(LISTING)  ## garbage for whatever parses bytes; ARGS="--seconds 600 lines" (Linux, x86-64)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check "atheris>=3.0"
 	$(BIN)/python -m tests.fuzz $(ARGS)
+
+browser: $(LISTING)  ## JupyterLab and the status page in Chromium (apt install chromium), two minutes
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check "jupyterlab>=4.4" "playwright>=1.50"
+	ACKFLOW_REQUIRE_BROWSER=1 $(BIN)/python -m pytest tests/browser $(ARGS)
+
+notebooks: $(LISTING)  ## run the notebooks from top to bottom, embedded; docs/notebooks.md has the URLs
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check "nbmake>=1.5" "ipykernel>=6.29"
+	$(BIN)/python -m pytest --nbmake --nbmake-timeout=120 notebooks $(ARGS)
 
 audit: $(LISTING)  ## known vulnerabilities of what is installed; it fails where nobody can be asked
 	$(BIN)/python -m tests.security.audit $(ARGS)

@@ -25,6 +25,14 @@ DRAIN_DEADLINE = 25.0
 """Seconds a drain may take: Kubernetes kills 30 s after SIGTERM (terminationGracePeriodSeconds)."""
 
 
+class Interrupted(asyncio.CancelledError):
+    """A cell that awaited a run was interrupted: the run drained, and the cell ends."""
+
+    def _render_traceback_(self) -> list[str]:
+        """Have IPython show what became of the run: where it was awaited is where the cell is."""
+        return str(self).splitlines()
+
+
 def unnoted(handle: "Handle[Any]") -> AbstractContextManager[Callable[[], bool]]:
     """Know of no interrupts."""
     return nullcontext(lambda: False)
@@ -189,7 +197,6 @@ class Handle(Generic[R_co]):
         return self._result().__await__()
 
     async def _result(self) -> R_co:
-        __tracebackhide__ = True  # a cell that is interrupted shows its own lines, not these
         with Handle.interrupts(self) as interrupted:
             try:
                 return await self._ended()
@@ -202,7 +209,7 @@ class Handle(Generic[R_co]):
                         f"({self._overdue}); what was under way is left unacked, and comes again"
                     ) from None
                 if interrupted():
-                    raise asyncio.CancelledError(f"interrupted: {self.stats()}") from None
+                    raise Interrupted(f"interrupted: {self.stats()}") from None
                 raise
             finally:
                 if self._expiring is not None:

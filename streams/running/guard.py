@@ -40,7 +40,8 @@ class Guard:
         if origin is not None and origin.lower() not in self._own(hosts[0]):
             return "pages of other origins may not look at this"
         foreign = headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin")
-        if foreign and headers.get("Sec-Fetch-Mode") != "navigate":
+        followed = (headers.get("Sec-Fetch-Mode"), headers.get("Sec-Fetch-Dest", "document"))
+        if foreign and followed != ("navigate", "document"):  # a link, and no frame
             return "pages of other origins may not look at this"
         return ""
 

@@ -225,6 +225,7 @@ ANSWERED: list[dict[str, str]] = [
     {"Sec_Fetch_Site": "cross-site", "Sec_Fetch_Mode": "navigate"},
 ]
 REFUSED: list[dict[str, str]] = [
+    {"Sec_Fetch_Site": "cross-site", "Sec_Fetch_Mode": "navigate", "Sec_Fetch_Dest": "iframe"},
     {"Host": "evil.example"},
     {"Host": "evil.example:9600"},
     {"Host": "localhost.evil.example"},
