@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help words test unit check coverage servers bench chaos soak fuzz audit docs mutation clean browser notebooks
+.PHONY: help words test unit check coverage servers bench chaos soak fuzz audit docs dist mutation clean browser notebooks
 
 help:  ## list the commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -90,6 +90,12 @@ docs: $(LISTING)  ## this documentation as a site, build/site/index.html; a warn
 		| $(BIN)/python -m pip install --quiet --disable-pip-version-check -r /dev/stdin
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --clean
 	$(BIN)/python -m tests.documentation.site
+
+dist: $(LISTING)  ## wheel and sdist in dist/, checked, installed into a fresh environment and tried
+	rm -rf dist
+	$(BIN)/python -m build --outdir dist .
+	$(BIN)/python -m twine check --strict dist/*
+	$(BIN)/python -m tests.distribution dist
 
 mutation: $(LISTING)  ## change the core in every way, see that a test notices (an hour or more); ARGS=a file
 	$(BIN)/python -m tests.mutation $(ARGS)
