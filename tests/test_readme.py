@@ -3,6 +3,7 @@
 import re
 import tomllib
 
+from ackflow.streams.running.commands.checks import DEVELOPMENT
 from tests.operator_table import README, operators, written
 
 
@@ -24,4 +25,5 @@ def test_the_table_of_extras_is_that_of_the_package() -> None:
     table = readme.partition('| `pip install "ackflow[…]"` |')[2].partition("\n\n")
     rows = re.findall(r"^\| `(\w+)` \|", table[0], flags=re.MULTILINE)
     others = re.findall(r"`(\w+)`", table[2].partition("\n")[0])
+    assert tuple(others) == DEVELOPMENT
     assert sorted(rows + others) == sorted(settings["project"]["optional-dependencies"])

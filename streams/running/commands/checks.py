@@ -8,8 +8,8 @@ from typing import Literal
 
 from ackflow.streams.core import SourceError, Unavailable, describe, printable
 
-DEVELOPMENT = ("dev", "docs", "examples", "fuzz", "mutation", "notebooks")
-"""Extras for those who work on ackflow itself, which are not advertised."""
+DEVELOPMENT = ("browser", "dev", "docs", "fuzz", "mutation", "notebooks")
+"""Extras for those who work on ackflow itself, which are not advertised; README.md names them, too."""
 WITHIN = 5.0
 """Seconds that a server has to answer."""
 START_BROKER = "docker run --rm -p 5672:5672 rabbitmq:4 starts one here"
