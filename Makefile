@@ -77,7 +77,7 @@ browser: $(LISTING)  ## JupyterLab and the status page in Chromium (apt install 
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check "jupyterlab>=4.4" "playwright>=1.50"
 	ACKFLOW_REQUIRE_BROWSER=1 $(BIN)/python -m pytest tests/browser $(ARGS)
 
-notebooks: $(LISTING)  ## run the notebooks from top to bottom, embedded; docs/notebooks.md has the URLs
+notebooks: $(LISTING)  ## run the notebooks; 06 takes servers from AMQP_URL and ELASTICSEARCH_URL
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check "nbmake>=1.5" "ipykernel>=6.29"
 	$(BIN)/python -m pytest --nbmake --nbmake-timeout=120 notebooks $(ARGS)
 
