@@ -13,7 +13,8 @@ from ackflow.sinks.elasticsearch.fence import Fence
 from ackflow.sinks.elasticsearch.gate import Gate, Passage
 from ackflow.sinks.elasticsearch.limiter import Limiter
 from ackflow.sinks.elasticsearch.outage import Outage
-from ackflow.sinks.elasticsearch.server import NoAnswerError, Server
+from ackflow.sinks.elasticsearch.sending import NoAnswerError
+from ackflow.sinks.elasticsearch.server import Server
 from ackflow.sinks.elasticsearch.statistics import BulkStatistics
 
 
@@ -33,9 +34,7 @@ class Running:
         self.rules = conduct.rules(addressing)
         self.encoder = Encoder(addressing, conduct.max_bytes)
         # One connection more, for probes while bulks hang.
-        self.server = Server(
-            connection, connections=conduct.concurrency + 1, parameters=conduct.parameters()
-        )
+        self.server = Server(connection, parameters=conduct.parameters())
         self.fence = Fence()
         self.fenced = conduct.fenced(addressing)
         self.outage = Outage(conduct.halt_after)

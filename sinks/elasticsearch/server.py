@@ -1,16 +1,13 @@
-"""The server: requests by elasticsearch-py, and what a failure on the way says about them."""
+"""The server: what a bulk sink asks of it, and what its answers say."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 from urllib.parse import quote
 
 from ackflow.sinks.elasticsearch.answers import UNREAD, Answer, seconds
 from ackflow.sinks.elasticsearch.connection import Connection
+from ackflow.sinks.elasticsearch.sending import NoAnswerError, NotSentError, Reply, Requests
 from ackflow.streams.core import Unavailable
-
-if TYPE_CHECKING:
-    from elastic_transport import TransportError
-    from elasticsearch import AsyncElasticsearch
 
 JSON = "application/vnd.elasticsearch+json; compatible-with=8"
 """Version 8 of the API, which servers 8 and 9 both speak; the client passes it on unchanged."""
@@ -21,28 +18,15 @@ WITHOUT_SOURCE_SINCE = (8, 18)
 PROBE_TIMEOUT = 5.0
 
 
-class NoAnswerError(Exception):
-    """A request may have arrived, but there was no answer: nobody knows what became of it."""
-
-    def __init__(self, reason: str, *, timeout: bool) -> None:
-        super().__init__(reason)
-        self.timeout = timeout
-
-
 class Server:
     """Elasticsearch, as far as a bulk sink needs it."""
 
-    def __init__(
-        self, connection: Connection, *, connections: int, parameters: Mapping[str, Any]
-    ) -> None:
-        """`connections`: requests under way at most; `parameters`: those of each bulk."""
+    def __init__(self, connection: Connection, *, parameters: Mapping[str, str]) -> None:
+        """`parameters`: those of each bulk."""
         self._connection = connection
-        self._connections = connections
         self._parameters = {"filter_path": RESULTS, **parameters}
-        self._client: AsyncElasticsearch | None = None
+        self._requests: Requests | None = None
         self._probe_path = "/"
-        self.version: tuple[int, ...] = ()
-        """Of what answered the last probe, as far as it said."""
 
     @property
     def name(self) -> str:
@@ -56,7 +40,7 @@ class Server:
     async def bulk(self, packed: bytes) -> Answer:
         """Send a bulk; raise Unavailable if it was not sent, NoAnswerError if nobody knows."""
         headers = {"content-type": LINES, **self._connection.body.headers}
-        # POST: aiohttp sends a PUT again when a kept-alive connection dies, and stores it twice.
+        # POST: clients send a PUT again when a kept-alive connection dies, and store it twice.
         return await self._request("POST", "/_bulk", self._parameters, headers, packed)
 
     async def probe(self) -> None:
@@ -111,93 +95,56 @@ class Server:
         self.halt(f"{self.name} did not create {index!r}: {answer.status} {answer.cause}")
 
     async def close(self) -> None:
-        """Close the client, if it is our own."""
-        client, self._client = self._client, None
-        if client is not None and self._connection.client is None:
-            await client.close()
+        """Close what is our own."""
+        requests, self._requests = self._requests, None
+        if requests is not None:
+            await requests.close()
 
-    def _open(self) -> "AsyncElasticsearch":
-        from ackflow.sinks.elasticsearch.client import adopt, make
-
+    def _open(self) -> Requests:
         if self._connection.client is None:
-            return make(self._connection, self._connections)
-        return adopt(self._connection.client, self._connection.request_timeout)
+            from ackflow.sinks.elasticsearch.nodes import Nodes
+
+            return Nodes(self._connection)
+        from ackflow.sinks.elasticsearch.client import Lent
+
+        return Lent(self._connection.client)
 
     async def _request(
         self,
         method: str,
         path: str,
-        parameters: Mapping[str, Any] | None = None,
+        parameters: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
-        body: bytes | None = None,
+        body: bytes = b"",
         timeout: float | None = None,
     ) -> Answer:
-        from elastic_transport import ApiError, SerializationError, TransportError
-
-        if self._client is None:
-            self._client = self._open()
-        client = self._client if timeout is None else self._client.options(request_timeout=timeout)
+        if self._requests is None:
+            self._requests = self._open()
+        headers = {"accept": JSON, **(headers or {})}
+        timeout = timeout or self._connection.request_timeout
         try:
-            response = await client.perform_request(
-                method,
-                path,
-                params=parameters,
-                headers={"accept": JSON, **(headers or {})},
-                body=body,
+            reply = await self._requests.send(
+                method, path, parameters or {}, headers, body, timeout
             )
-        except ApiError as error:  # also UnsupportedProductError, of answers with 2xx
-            body = error.body
-            return _answer(error.meta, self._connection.hide(body) if type(body) is bytes else body)
-        except SerializationError as error:  # only a client not made by us reads answers itself
-            return Answer(200, raw=str(error).encode(), product=False)
-        except TransportError as error:
-            raise self._failure(error) from None
-        return _answer(response.meta, response.body)
+        except NotSentError as error:
+            raise Unavailable(f"{self.name} {error}") from None
+        return self._answer(reply)
 
-    def _failure(self, error: "TransportError") -> Exception:
-        from aiohttp import ClientConnectorError, ConnectionTimeoutError
-        from elastic_transport import ConnectionTimeout, TlsError
-
-        from ackflow.sinks.elasticsearch.client import RedirectedError
-
-        # The transport empties error.errors when it gives up; what happened is the context.
-        beneath = error.__context__
-        reason = str(beneath or "") or str(error.message)
-        if isinstance(error, TlsError):
-            return Unavailable(f"{self.name} can't be trusted: {reason}; {_way_out(beneath)}")
-        if isinstance(beneath, RedirectedError):
-            return Unavailable(f"{self.name}: {reason}")
-        if isinstance(beneath, ClientConnectorError | ConnectionTimeoutError):
-            return Unavailable(f"{self.name} is not there: {reason}")
-        return NoAnswerError(reason, timeout=isinstance(error, ConnectionTimeout))
-
-
-def _way_out(beneath: BaseException | None) -> str:
-    """Say what can be done about TLS, by what OpenSSL holds against it (X509_V_ERR_…)."""
-    failure = getattr(beneath, "certificate_error", beneath)
-    match getattr(failure, "verify_code", None):
-        case None:
-            return "is certificate= asked for, or no https:// spoken there?"
-        case 9 | 10:
-            return "the clock or the certificate has to be put right"
-        case 62 | 64:
-            return "the URL must name a host that the certificate is for"
-    return "ca_certs= names the authority to trust"
-
-
-def _answer(meta: Any, body: Any) -> Answer:
-    """Read an answer; our own clients leave the parsing to us, so that nothing gets lost."""
-    raw = b""
-    if isinstance(body, bytes | str):
-        raw = body if isinstance(body, bytes) else body.encode(errors="replace")
-        body = UNREAD
-    return Answer(
-        status=meta.status,
-        body=body,
-        raw=raw,
-        product=meta.headers.get("x-elastic-product") == "Elasticsearch",
-        retry_after=seconds(meta.headers.get("retry-after")),
-    )
+    def _answer(self, reply: Reply) -> Answer:
+        """Read an answer; a client that is not ours may have parsed it."""
+        raw, body = b"", reply.body
+        if isinstance(body, bytes | str):
+            raw = body if isinstance(body, bytes) else body.encode(errors="replace")
+            body = UNREAD
+        if not 200 <= reply.status < 300:
+            raw = self._connection.hide(raw)
+        return Answer(
+            status=reply.status,
+            body=body,
+            raw=raw,
+            product=reply.headers.get("x-elastic-product") == "Elasticsearch",
+            retry_after=seconds(reply.headers.get("retry-after")),
+        )
 
 
 def _version(answer: Answer) -> tuple[int, ...]:

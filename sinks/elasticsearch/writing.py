@@ -10,7 +10,7 @@ from ackflow.sinks.elasticsearch.documents import Documents
 from ackflow.sinks.elasticsearch.judging import COME_AGAIN, Tally, judge_each
 from ackflow.sinks.elasticsearch.rejection import BulkRejected
 from ackflow.sinks.elasticsearch.running import Running
-from ackflow.sinks.elasticsearch.server import NoAnswerError
+from ackflow.sinks.elasticsearch.sending import NoAnswerError
 from ackflow.sinks.elasticsearch.verdicts import Decision, judge_request
 from ackflow.streams.core import Unavailable
 

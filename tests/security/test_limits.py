@@ -19,7 +19,7 @@ from pamqp.header import ContentHeader
 
 from ackflow import operators as op
 from ackflow import sinks, streams
-from ackflow.sinks.elasticsearch import client
+from ackflow.sinks.elasticsearch import exchange
 from ackflow.streams.amqp import table
 from ackflow.streams.amqp.frames import DEEPEST, UNREADABLE, Frames, Unreadable
 from ackflow.streams.amqp.outgoing import DROPPED
@@ -353,7 +353,7 @@ def test_whatever_a_header_says_of_attempts_its_message_reaches_the_dead_letter(
 async def test_an_answer_without_end_is_given_up(
     compressed: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client, "MOST_ANSWER", 1_000)
+    monkeypatch.setattr(exchange, "MOST_ANSWER", 1_000)
     queue = streams.memory.queue([{"word": "um"}])
     stored = {"errors": False, "items": [{"index": {"status": 201, "padding": "x" * 5_000}}]}
 
