@@ -18,7 +18,6 @@ from itertools import pairwise
 from typing import Any
 
 from aiormq.exceptions import AMQPError
-from elastic_transport import ApiResponseMeta, HttpHeaders, NodeConfig
 from pamqp import frame
 from pamqp.body import ContentBody
 from pamqp.commands import Basic, Channel
@@ -28,6 +27,7 @@ from pamqp.heartbeat import Heartbeat
 from ackflow import sinks
 from ackflow.sinks.elasticsearch import server
 from ackflow.sinks.elasticsearch.connection import connection
+from ackflow.sinks.elasticsearch.sending import Reply
 from ackflow.sinks.elasticsearch.verdicts import Decision, Rules, judge_item, judge_request
 from ackflow.streams import http
 from ackflow.streams.amqp.address import redacted
@@ -287,7 +287,7 @@ def _as_written(value: Any) -> Any:
 
 # -- Elasticsearch --------------------------------------------------------------------------------
 
-NODE = NodeConfig("http", "localhost", 9200)
+SERVER = server.Server(connection("http://localhost:9200"), parameters={})
 OPERATIONS = ("index", "create", "update", "delete")
 
 
@@ -296,9 +296,8 @@ def answers(data: bytes) -> None:
     chosen = Chosen(data)
     status, count = chosen.one_of((200, 201, 400, 404, 413, 429, 500, 503)), chosen.one_of(range(4))
     product = chosen.one_of(({"x-elastic-product": "Elasticsearch"}, {}))
-    headers = HttpHeaders({**product, "retry-after": chosen.rest[:20].decode("latin-1")})
-    meta = ApiResponseMeta(status, "1.1", headers, 0.0, NODE)
-    answer = server._answer(meta, chosen.rest)
+    headers = {**product, "retry-after": chosen.rest[:20].decode("latin-1")}
+    answer = SERVER._answer(Reply(status, headers, chosen.rest))
     assert answer.retry_after is None or answer.retry_after >= 0
     assert all(part >= 0 for part in server._version(answer))
     assert isinstance(answer.pressure, bool)

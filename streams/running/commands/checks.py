@@ -112,7 +112,7 @@ async def elasticsearch(url: str) -> Finding:
     from ackflow.sinks.elasticsearch.server import Server
 
     try:
-        server = Server(connection(url, request_timeout=WITHIN), connections=1, parameters={})
+        server = Server(connection(url, request_timeout=WITHIN), parameters={})
     except (ValueError, TypeError) as error:
         return Finding("missing", str(error), START_CLUSTER)
     try:
