@@ -22,9 +22,9 @@ class Keeper(ABC):
         self._reconnects = 0
         context.holding(self.held)
 
+    @abstractmethod
     def held(self) -> int:
         """Return how many values are kept back."""
-        return 0
 
     @abstractmethod
     def has_room(self) -> bool:

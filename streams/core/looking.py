@@ -28,6 +28,7 @@ class Looking:
         self._by_hand = count is None
         self._session = Session(looking=count or 0)
         self._seen: list[Token] = []
+        self._most = 64
 
     def shape(self, before: tuple[int, ...]) -> tuple[int, ...]:
         """Return the shape as it is; looking changes nothing."""
@@ -63,10 +64,13 @@ class Looking:
             self._report(handed)
 
     def _keep(self, message: Message[Any], token: Token, handed: list[Message[Any]]) -> None:
-        if self._by_hand:
-            handed[:] = [*(m for m in handed if not m.settled), message]
-        else:
+        if not self._by_hand:
             self._seen.append(token)
+            return
+        handed.append(message)
+        if len(handed) >= self._most:  # twice as many as were unsettled the last time
+            handed[:] = [message for message in handed if not message.settled]
+            self._most = 2 * len(handed) + 64
 
     def _report(self, handed: Sequence[Message[Any]]) -> None:
         left = [message for message in handed if not message.settled and message.stale]

@@ -34,6 +34,8 @@ LEAST_PREFETCH = 64
 """Messages that a source has on their way at least when prefetch is derived: broker round trips."""
 MOST_PREFETCH = 65_535
 """AMQP 0-9-1 carries prefetch-count in 16 bits (basic.qos, section 1.8.3.1)."""
+MOST_STAGES = 100
+"""Stages in a row that wait: less than half of what Python's own limit of recursion lets run."""
 
 
 class Stream(Pictured, Generic[A_co]):
@@ -52,6 +54,19 @@ class Stream(Pictured, Generic[A_co]):
         self.stage = stage
         self.inputs = inputs
         stage.check(inputs)
+        deepest = max((stream._depth for stream in inputs), default=0)
+        self._depth: int = deepest if isinstance(stage, Step) else deepest + 1
+        """Stages that wait, one after the other: each is a few calls within the one behind it."""
+        if self._depth > MOST_STAGES:
+            raise ValueError(
+                f"stream | {stage.name}: at most {MOST_STAGES} stages that wait, such as chunk or "
+                "map_async, may follow each other, for each is called from within the next; do the "
+                "work of several in one function (those that don't wait, such as map, don't count)"
+            )
+        self.shape: Shape = stage.shape(inputs[0].shape if inputs else ())
+        """How many elements one element holds, after the chunks it went through."""
+        self.places: int = stage.places(min((stream.places for stream in inputs), default=0))
+        """How many chunks within chunks elements are whose entries are still their members."""
         self._check()
 
     # -- composing --------------------------------------------------------------------------------
@@ -72,27 +87,23 @@ class Stream(Pictured, Generic[A_co]):
         )
 
     @property
-    def shape(self) -> Shape:
-        """How many elements one element holds, after the chunks it went through."""
-        return self.stage.shape(self.inputs[0].shape if self.inputs else ())
-
-    @property
-    def places(self) -> int:
-        """How many chunks within chunks elements are whose entries are still their members."""
-        return self.stage.places(min((stream.places for stream in self.inputs), default=0))
-
-    @property
     def size(self) -> int | None:
         """How many values its sources hand out in all, where that is known beforehand."""
         sizes = [source.size for source, _ in self.paths()]
         return sum(size for size in sizes if size is not None) if None not in sizes else None
 
     def paths(self, below: tuple[Any, ...] = ()) -> Iterator[tuple[Source, tuple[Any, ...]]]:
-        """Yield every source with the stages behind it, nearest first."""
-        if isinstance(self.stage, Source):
-            yield self.stage, below
-        for stream in self.inputs:
-            yield from stream.paths((self.stage, *below))
+        """Yield every source with the stages behind it, nearest first; however many there are."""
+        todo: list[tuple[Stream[Any], list[Any]]] = [(self, [*reversed(below)])]
+        while todo:
+            stream, behind = todo.pop()
+            while stream.inputs:
+                behind.append(stream.stage)
+                others = [(other, [*behind]) for other in stream.inputs[1:]]
+                todo += reversed(others)
+                stream = stream.inputs[0]
+            if isinstance(stream.stage, Source):
+                yield stream.stage, tuple(reversed(behind))
 
     def _check(self) -> None:
         """Raise ValueError where a chunk can't be filled with what prefetch lets out, or in time."""
@@ -228,8 +239,12 @@ class Stream(Pictured, Generic[A_co]):
         return Stream(Slice("slice", start, stop, step), self)
 
     def __repr__(self) -> str:
-        before = " | ".join(map(repr, self.inputs))
-        return f"{before} | {self.stage!r}" if before else repr(self.stage)
+        stream, chain = self, [repr(self.stage)]
+        while len(stream.inputs) == 1:
+            stream = stream.inputs[0]
+            chain.append(repr(stream.stage))
+        chain += [" | ".join(map(repr, stream.inputs))] if stream.inputs else []
+        return " | ".join(reversed(chain))
 
 
 def _from_the_front(index: object) -> tuple[int, int | None, int]:

@@ -197,3 +197,27 @@ async def test_before_all_is_open_nobody_has_waited(virtual_clock: VirtualClock)
     ended = handle.stages
     await asyncio.sleep(100)
     assert handle.stages == ended, "nothing is waited for after the end"
+
+
+@pytest.mark.parametrize(
+    ("step", "held"),
+    [
+        (op.delay(10.0), 3),
+        (op.debounce(10.0), 1),
+        (op.window(every=10.0, max_items=10), 3),
+        (op.buffer(5), 2),
+    ],
+    ids=str,
+)
+async def test_what_an_operator_keeps_back_is_inside(
+    step: Any, held: int, virtual_clock: VirtualClock
+) -> None:
+    queue = streams.memory.queue([1, 2, 3], prefetch=20)
+
+    async def store(_: object) -> None:
+        await asyncio.sleep(60)
+
+    handle = (queue | step | sinks.each(store)).start(measure=True)
+    await virtual_clock.advance(1)
+    assert handle.stages[1].held == held
+    await handle.abort()

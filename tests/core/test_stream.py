@@ -7,6 +7,7 @@ import pytest
 
 from ackflow import operators as op
 from ackflow import sinks, streams
+from ackflow.streams.core.stream import MOST_STAGES
 from tests.queues import closed
 
 
@@ -136,3 +137,31 @@ async def test_no_failure_comes_to_a_stage_that_would_take_it_for_a_value() -> N
     caught = step | op.catch(lambda error: -1, on=KeyError)
     assert await (queue | caught | sinks.to_list()) == [0, 2]
     assert [letter.body for letter in dead.values] == [1]
+
+
+async def test_thousands_of_steps_in_a_row_are_built_shown_and_run() -> None:
+    stream: streams.Stream[int] = streams.of(0)
+    for _ in range(1_500):
+        stream = stream | op.map(lambda value: value + 1)
+    assert repr(stream).count(" | map(") == 1_500
+    assert await stream.peek(1) == [1_500]
+
+
+async def same(value: Any) -> Any:
+    return value
+
+
+@pytest.mark.parametrize(
+    "step",
+    [op.chunk(1), op.map_async(same), op.buffer(1), op.take(1), op.merge(streams.of())],
+    ids=str,
+)
+async def test_more_stages_that_wait_than_python_can_call_are_an_error(step: Any) -> None:
+    stream: streams.Stream[Any] = streams.of(0)
+    for _ in range(MOST_STAGES - 1):
+        stream = stream | step
+    assert await stream.peek(1)
+    with pytest.raises(
+        ValueError, match=r"at most 100 stages that wait, such as chunk or map_async"
+    ):
+        stream | step

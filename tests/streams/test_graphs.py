@@ -382,7 +382,7 @@ def nested(depth: int) -> Any:
 MANY: list[tuple[str, Callable[[], Any], str | None]] = [
     ("queues", lambda: streams.of(1) | op.merge(*[streams.of(i) for i in range(2_000)]), "1,990"),
     ("stages", lambda: op.pipe(*[op.map(book)] * 5_000), "4,979"),
-    ("stages of a stream", lambda: streams.of(1) | op.pipe(*[op.take(1)] * 300), None),
+    ("stages of a stream", lambda: streams.of(1) | op.pipe(*[op.map(book)] * 1_000), None),
     ("branches", lambda: sinks.tee(*[op.take(1) | sinks.count()] * 3_000), "5,978"),
     ("broadcasts", lambda: nested(10), None),
     ("broadcasts in broadcasts", lambda: nested(13), None),
