@@ -83,7 +83,10 @@ class Exchange(asyncio.Protocol):
         """End an answer that has no other end."""
         if self._endless:
             self._lasts = False
-            self.on_message_complete()
+            try:
+                self.on_message_complete()
+            except BrokenError as error:
+                self._fail(str(error))
 
     def connection_lost(self, error: Exception | None) -> None:
         """Tell whoever waits."""

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-NAMES = ("lines", "frames", "deliveries", "verdicts", "letters", "answers", "addresses")
+NAMES = ("lines", "frames", "deliveries", "verdicts", "letters", "answers", "replies", "addresses")
 LONGEST = 4_096
 """Bytes of an input at most."""
 TOO_LONG = 10

@@ -27,6 +27,7 @@ from pamqp.heartbeat import Heartbeat
 from ackflow import sinks
 from ackflow.sinks.elasticsearch import server
 from ackflow.sinks.elasticsearch.connection import connection
+from ackflow.sinks.elasticsearch.exchange import BrokenError, Exchange
 from ackflow.sinks.elasticsearch.sending import Reply
 from ackflow.sinks.elasticsearch.verdicts import Decision, Rules, judge_item, judge_request
 from ackflow.streams import http
@@ -42,6 +43,7 @@ from ackflow.streams.amqp.verdicts import Refused, Verdicts
 from ackflow.streams.amqp.wire import Wire
 from ackflow.streams.core import SourceError
 from ackflow.streams.lines import CODINGS, LineReader
+from tests.sinks.elasticsearch.wires import Wires
 
 MOST_LINE = 100
 FRAME_MAX = 4_096
@@ -315,6 +317,35 @@ def answers(data: bytes) -> None:
         assert isinstance(judge_item(operation, found, Rules()).decision, Decision)
 
 
+def replies(data: bytes) -> None:
+    """Cut anywhere, what a connection brings is the same answer, or none and an error that says so."""
+    chosen = Chosen(data)
+    lengths = chosen.cuts()
+    whole, cut_up = _reply([chosen.rest]), _reply(cut(chosen.rest, lengths))
+    assert whole == cut_up, (whole, cut_up)
+
+
+def _reply(blocks: Sequence[bytes]) -> Reply | None:
+    return _loop().run_until_complete(_read_reply(blocks))
+
+
+async def _read_reply(blocks: Sequence[bytes]) -> Reply | None:
+    exchange = Exchange()
+    exchange.connection_made(Wires())
+    asked = asyncio.ensure_future(exchange.send(b"GET / HTTP/1.1", b""))
+    await asyncio.sleep(0)
+    for block in blocks:
+        exchange.data_received(block)
+    exchange.eof_received()
+    exchange.connection_lost(None)
+    (found,) = await asyncio.gather(asked, return_exceptions=True)
+    if isinstance(found, Reply):
+        return found
+    assert isinstance(found, BrokenError), found
+    assert 0 < len(str(found)) < 500
+    return None
+
+
 # -- addresses ------------------------------------------------------------------------------------
 
 
@@ -429,6 +460,16 @@ def _seeds_of_answers() -> Iterator[bytes]:
         )
 
 
+def _seeds_of_replies() -> Iterator[bytes]:
+    status = b"HTTP/1.1 200 OK\r\nX-Elastic-Product: Elasticsearch\r\n"
+    yield b"\2\5\30" + status + b"Content-Length: 2\r\n\r\n{}"
+    yield b"\1\70" + status + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n"
+    yield b"\0" + b"HTTP/1.1 103 Early Hints\r\n\r\n" + status + b"\r\n{}"
+    packed = gzip.compress(b"{}", mtime=0)
+    head = b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(packed)
+    yield b"\0" + status + head + packed
+
+
 def _seeds_of_addresses() -> Iterator[bytes]:
     for at in range(4):
         yield bytes([at]) + b"ana@host:5672/my%2Fshop?heartbeat=10&name=me"
@@ -442,5 +483,6 @@ TARGETS = {
     "verdicts": Target(verdicts, [*_seeds_of_verdicts()]),
     "letters": Target(letters, [*_seeds_of_letters()]),
     "answers": Target(answers, [*_seeds_of_answers()]),
+    "replies": Target(replies, [*_seeds_of_replies()]),
     "addresses": Target(addresses, [*_seeds_of_addresses()]),
 }

@@ -3,7 +3,7 @@
 import asyncio
 import gzip
 import zlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -14,32 +14,12 @@ from hypothesis import strategies as st
 from ackflow.sinks.elasticsearch import exchange as exchange_module
 from ackflow.sinks.elasticsearch.exchange import BrokenError, Exchange
 from ackflow.sinks.elasticsearch.sending import Reply
+from tests.sinks.elasticsearch.wires import Wires
 
 OK = b"HTTP/1.1 200 OK\r\n"
 SIZED = OK + b"X-Elastic-Product: Elasticsearch\r\nContent-Length: 5\r\n\r\nthree"
 CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n2\r\nth\r\n3\r\nree\r\n0\r\n\r\n"
 EARLY = b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
-
-
-class Wires:
-    """The transport of a connection that leads nowhere: what is written is kept."""
-
-    def __init__(self) -> None:
-        self.written = b""
-        self.left = 0
-        self.closing = False
-
-    def writelines(self, pieces: Sequence[bytes]) -> None:
-        self.written += b"".join(pieces)
-
-    def get_write_buffer_size(self) -> int:
-        return self.left
-
-    def is_closing(self) -> bool:
-        return self.closing
-
-    def abort(self) -> None:
-        self.closing = True
 
 
 @asynccontextmanager
@@ -108,6 +88,11 @@ async def test_a_body_without_a_size_ends_with_the_connection() -> None:
         exchange.eof_received()
         assert (await task).body == b"three"
         assert not exchange.usable
+
+
+async def test_a_body_without_a_size_that_is_not_what_it_says_is_no_answer() -> None:
+    with pytest.raises(BrokenError, match="is not compressed as it says"):
+        await answered(OK + b"Content-Encoding: gzip\r\n\r\nthree", ended=True)
 
 
 @pytest.mark.parametrize(
