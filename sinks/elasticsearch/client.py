@@ -1,6 +1,5 @@
 """Requests by somebody's client of elasticsearch-py, without its retries."""
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import ClientConnectorError
@@ -12,7 +11,7 @@ from elastic_transport import (
     TransportError,
 )
 
-from ackflow.sinks.elasticsearch.sending import NoAnswerError, NotSentError, Reply, way_out
+from ackflow.sinks.elasticsearch.sending import NoAnswerError, NotSentError, Reply, Request, way_out
 
 if TYPE_CHECKING:
     from elasticsearch import AsyncElasticsearch
@@ -27,20 +26,16 @@ class Lent:
     def __init__(self, client: "AsyncElasticsearch") -> None:
         self._client = client
 
-    async def send(
-        self,
-        method: str,
-        path: str,
-        parameters: Mapping[str, str],
-        headers: Mapping[str, str],
-        body: bytes,
-        timeout: float,
-    ) -> Reply:
+    async def send(self, request: Request) -> Reply:
         """Have the client send a request."""
-        client = self._client.options(request_timeout=timeout, **NEVER_AGAIN)
+        client = self._client.options(request_timeout=request.timeout, **NEVER_AGAIN)
         try:
             response = await client.perform_request(
-                method, path, params=parameters, headers=headers, body=body or None
+                request.method,
+                request.path,
+                params=request.parameters,
+                headers=request.headers,
+                body=request.body or None,
             )
         except ApiError as error:  # also UnsupportedProductError, of answers with 2xx
             return _reply(error.meta, error.body)

@@ -17,7 +17,7 @@ from urllib.parse import urlencode, urlsplit
 
 from ackflow.sinks.elasticsearch.connection import Connection
 from ackflow.sinks.elasticsearch.exchange import BrokenError, Exchange
-from ackflow.sinks.elasticsearch.sending import NoAnswerError, NotSentError, Reply, way_out
+from ackflow.sinks.elasticsearch.sending import NoAnswerError, NotSentError, Reply, Request, way_out
 
 KEEP_ALIVE = 15.0
 """Seconds without a request after which a connection is not used again: proxies close those soon."""
@@ -38,21 +38,11 @@ class Nodes:
         self._nodes = [Node(host, context, authorization) for host in connection.hosts]
         self._loop = asyncio.get_running_loop()
 
-    async def send(
-        self,
-        method: str,
-        path: str,
-        parameters: Mapping[str, str],
-        headers: Mapping[str, str],
-        body: bytes,
-        timeout: float,
-    ) -> Reply:
+    async def send(self, request: Request) -> Reply:
         """Send a request to the next node."""
         node = self._next()
-        lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-        target = _target(path, tuple(parameters.items()))
         try:
-            reply = await node.send(method, target, lines, body, timeout)
+            reply = await node.send(request)
         except (NotSentError, NoAnswerError):
             node.failed(self._loop.time())
             raise
@@ -100,21 +90,18 @@ class Node:
         self.failures += 1
         self._rests_until = now + min(LONGEST_REST, SHORTEST_REST * 2 ** min(9, self.failures - 1))
 
-    async def send(
-        self, method: str, target: str, lines: str, body: bytes, timeout: float
-    ) -> Reply:
+    async def send(self, request: Request) -> Reply:
         """Send a request; raise NotSentError or NoAnswerError."""
-        size = f"content-length: {len(body)}\r\n" if body or method != "GET" else ""
-        head = f"{method} {self._prefix}{target} HTTP/1.1\r\n{self._fixed}{lines}{size}\r\n"
         sent = False
         try:
-            async with asyncio.timeout(timeout):
+            async with asyncio.timeout(request.timeout):
                 with self._borrowed(await self._connected()) as exchange:
                     sent = True
-                    reply = await exchange.send(head.encode("latin-1"), body)
+                    reply = await exchange.send(self._head(request), request.body)
         except TimeoutError:
             if sent:
-                raise NoAnswerError(f"no answer within {timeout:g} s", timeout=True) from None
+                said = f"no answer within {request.timeout:g} s"
+                raise NoAnswerError(said, timeout=True) from None
             raise NotSentError("is not there: no connection was made in time") from None
         except BrokenError as error:
             raise NoAnswerError(str(error), timeout=False) from None
@@ -124,6 +111,15 @@ class Node:
                 "proxy, or should it begin with https://?"
             )
         return reply
+
+    def _head(self, request: Request) -> bytes:
+        """Return what goes before the body."""
+        target = _target(request.path, tuple(request.parameters.items()))
+        lines = "".join(f"{name}: {value}\r\n" for name, value in request.headers.items())
+        sized = request.body or request.method != "GET"
+        size = f"content-length: {len(request.body)}\r\n" if sized else ""
+        head = f"{request.method} {self._prefix}{target} HTTP/1.1\r\n{self._fixed}{lines}{size}\r\n"
+        return head.encode("latin-1")
 
     def close(self) -> None:
         """Close all connections."""

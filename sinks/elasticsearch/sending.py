@@ -4,6 +4,17 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol
 
 
+class Request(NamedTuple):
+    """What is sent: `path` is quoted, `timeout` is in seconds, from the connection to the answer."""
+
+    method: str
+    path: str
+    parameters: Mapping[str, str]
+    headers: Mapping[str, str]
+    body: bytes
+    timeout: float
+
+
 class Reply(NamedTuple):
     """An answer: `headers` have names in lower case."""
 
@@ -27,15 +38,7 @@ class NoAnswerError(Exception):
 class Requests(Protocol):
     """How requests are sent: over connections of our own, or by somebody's client."""
 
-    async def send(
-        self,
-        method: str,
-        path: str,
-        parameters: Mapping[str, str],
-        headers: Mapping[str, str],
-        body: bytes,
-        timeout: float,
-    ) -> Reply:
+    async def send(self, request: Request) -> Reply:
         """Return the answer; raise NotSentError or NoAnswerError."""
 
     async def close(self) -> None:

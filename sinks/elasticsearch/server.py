@@ -6,7 +6,13 @@ from urllib.parse import quote
 
 from ackflow.sinks.elasticsearch.answers import UNREAD, Answer, seconds
 from ackflow.sinks.elasticsearch.connection import Connection
-from ackflow.sinks.elasticsearch.sending import NoAnswerError, NotSentError, Reply, Requests
+from ackflow.sinks.elasticsearch.sending import (
+    NoAnswerError,
+    NotSentError,
+    Reply,
+    Request,
+    Requests,
+)
 from ackflow.streams.core import Unavailable
 
 JSON = "application/vnd.elasticsearch+json; compatible-with=8"
@@ -124,7 +130,7 @@ class Server:
         timeout = timeout or self._connection.request_timeout
         try:
             reply = await self._requests.send(
-                method, path, parameters or {}, headers, body, timeout
+                Request(method, path, parameters or {}, headers, body, timeout)
             )
         except NotSentError as error:
             raise Unavailable(f"{self.name} {error}") from None

@@ -338,6 +338,7 @@ async def _read_reply(blocks: Sequence[bytes]) -> Reply | None:
         exchange.data_received(block)
     exchange.eof_received()
     exchange.connection_lost(None)
+    found: Reply | BaseException
     (found,) = await asyncio.gather(asked, return_exceptions=True)
     if isinstance(found, Reply):
         return found

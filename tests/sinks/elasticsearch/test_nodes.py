@@ -7,12 +7,12 @@ import pytest
 from ackflow.sinks.elasticsearch import nodes as nodes_module
 from ackflow.sinks.elasticsearch.connection import connection
 from ackflow.sinks.elasticsearch.nodes import LONGEST_REST, Node, Nodes
-from ackflow.sinks.elasticsearch.sending import NoAnswerError, NotSentError, Reply
+from ackflow.sinks.elasticsearch.sending import NoAnswerError, NotSentError, Reply, Request
 from ackflow.streams.testing import BulkAnswer, FakeElasticsearch
 
 
 async def ask(nodes: Nodes, timeout: float = 5.0) -> Reply:
-    return await nodes.send("GET", "/", {}, {"accept": "*/*"}, b"", timeout)
+    return await nodes.send(Request("GET", "/", {}, {"accept": "*/*"}, b"", timeout))
 
 
 async def test_servers_are_asked_in_turn() -> None:
@@ -82,7 +82,7 @@ async def test_a_connection_over_which_no_answer_came_is_closed() -> None:
         body = b'{"index":{"_index":"words"}}\n{}\n'
         headers = {"content-type": "application/x-ndjson"}
         with pytest.raises(NoAnswerError, match=r"no answer within 0\.1 s") as raised:
-            await nodes.send("POST", "/_bulk", {}, headers, body, 0.1)
+            await nodes.send(Request("POST", "/_bulk", {}, headers, body, 0.1))
         assert raised.value.timeout
         assert not node._open
         await nodes.close()
