@@ -442,10 +442,13 @@ async def test_a_memory_alarm_in_the_middle_halts_and_costs_and_repeats_nothing(
     url, count = own_rabbitmq.url, 20_000
     await declare(url, "words")
     bodies = [b"%d" % number for number in range(count)]
-    source = memory(bodies)
+    source = streams.memory.queue(bodies[: count // 2], prefetch=1000)
     run = (source | amqp.publish(url, routing_key="words", window=64)).start()
     await eventually(lambda: run.stats().accepted > 500)
     await asyncio.to_thread(own_rabbitmq.set_memory_watermark, 0)
+    # Setting it takes longer than publishing any fixed number may.
+    source.put(*bodies[count // 2 :])
+    source.close()
     await eventually(
         lambda: (
             run.state.startswith("halted: amqp.publish: ")
