@@ -180,9 +180,12 @@ class Parts:
         some: list[Any] = []
         began, wanted = perf_counter(), 0
         try:
-            while len(some) == wanted < PARTS and perf_counter() - began < WORK:
+            # At least once, however late it is by now: none would mean that there are no more.
+            while len(some) == wanted:
                 wanted = min(PARTS, wanted + self._size)
                 some.extend(islice(self._iterator, wanted - len(some)))
+                if wanted == PARTS or perf_counter() - began >= WORK:
+                    break
         except Exception as error:
             if not some or (isinstance(error, OUTAGES) and not self._begun):
                 raise

@@ -9,6 +9,7 @@ import pytest
 
 from ackflow import operators as op
 from ackflow import sinks, streams
+from ackflow.operators import splitting
 from ackflow.streams import Requeue, Skip
 from tests.queues import assert_all_closed, closed, ticks
 
@@ -222,3 +223,14 @@ async def test_a_part_that_asks_to_come_again_brings_the_whole_message_again() -
     result = await (queue | op.flat_map(str.split) | op.map(not_yet) | sinks.to_list())
     assert result == ["a", "a", "b"]
     assert queue.acked == ["a b"]
+
+
+async def test_a_machine_that_is_busy_at_any_moment_costs_no_part(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whoever looks at the clock finds that its time is over, even before it has begun."""
+    seconds = iter(range(10**6))
+    monkeypatch.setattr(splitting, "perf_counter", lambda: float(next(seconds)))
+    queue = closed([3, 0, 400])
+    assert await (queue | op.flat_map(range) | sinks.count()) == 403
+    assert queue.acked == [3, 0, 400]
