@@ -122,3 +122,17 @@ async def test_a_failure_while_looking_is_named_after_the_step_it_happened_in() 
     with pytest.raises(ValueError, match="bad") as raised:
         await (streams.of(1) | op.map(work)).peek(1)
     assert raised.value.__notes__ == ["in map(f=work), with the value 1"]
+
+
+async def test_what_was_not_settled_by_hand_is_counted_however_much_was() -> None:
+    queue = streams.memory.queue(range(500), prefetch=500)
+    with pytest.warns(ResourceWarning, match="5 messages were not settled"):
+        async with aclosing(queue.messages()) as messages:
+            async for message in messages:
+                number = message.value
+                if number % 100:
+                    message.ack()
+                del message
+                if number == 499:
+                    break
+    assert len(queue.acked) == 495
