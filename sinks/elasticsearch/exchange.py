@@ -42,12 +42,12 @@ class Exchange(asyncio.Protocol):
         return self._lasts and not self._transport.is_closing()
 
     async def send(self, head: bytes, body: bytes) -> Reply:
-        """Send a request and return its answer; raise BrokenError where there is none."""
+        """Send a request over a usable connection; raise BrokenError where there is no answer."""
         self._parser = HttpResponseParser(self)
         self._answer = self._loop.create_future()
-        if self._transport.is_closing():
-            raise BrokenError("the server closed the connection")
-        self._transport.writelines([head, body])
+        # An empty piece would be left in the buffer of Python 3.12 and later, and asyncio would try to
+        # send it for ever (https://github.com/python/cpython/blob/3.12/Lib/asyncio/selector_events.py).
+        self._transport.writelines([head, body] if body else [head])
         try:
             return await self._answer
         finally:

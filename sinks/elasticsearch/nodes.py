@@ -162,6 +162,8 @@ class Node:
             raise
         except OSError as error:
             raise NotSentError(f"is not there: {_reason(error)}") from None
+        if not exchange.usable:
+            raise NotSentError("is not there: it closed the connection at once")
         self._open.add(exchange)
         return exchange
 

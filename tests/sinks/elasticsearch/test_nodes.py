@@ -1,11 +1,14 @@
 """Several servers: each in its turn, and those that don't answer more and more seldom."""
 
 import asyncio
+import selectors
+from typing import Any
 
 import pytest
 
 from ackflow.sinks.elasticsearch import nodes as nodes_module
 from ackflow.sinks.elasticsearch.connection import connection
+from ackflow.sinks.elasticsearch.exchange import Exchange
 from ackflow.sinks.elasticsearch.nodes import LONGEST_REST, Node, Nodes
 from ackflow.sinks.elasticsearch.sending import NoAnswerError, NotSentError, Reply, Request
 from ackflow.streams.testing import BulkAnswer, FakeElasticsearch
@@ -86,6 +89,38 @@ async def test_a_connection_over_which_no_answer_came_is_closed() -> None:
         assert raised.value.timeout
         assert not node._open
         await nodes.close()
+
+
+def test_a_request_without_a_body_leaves_nothing_that_the_loop_would_try_to_send() -> None:
+    selector = selectors.DefaultSelector()
+
+    async def waits_for() -> set[int]:
+        async with FakeElasticsearch() as server:
+            nodes = Nodes(connection(server.url))
+            await ask(nodes)
+            events = {key.events for key in selector.get_map().values()}
+            await nodes.close()
+            return events
+
+    with asyncio.Runner(loop_factory=lambda: asyncio.SelectorEventLoop(selector)) as runner:
+        assert runner.run(waits_for()) == {selectors.EVENT_READ}
+
+
+async def test_nothing_is_sent_over_a_connection_that_was_lost_when_it_was_made(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Lost(Exchange):
+        def connection_made(self, transport: Any) -> None:
+            super().connection_made(transport)
+            transport.abort()
+
+    async with FakeElasticsearch() as server:
+        nodes = Nodes(connection(server.url))
+        monkeypatch.setattr(nodes_module, "Exchange", Lost)
+        with pytest.raises(NotSentError, match="closed the connection at once"):
+            await ask(nodes)
+        await nodes.close()
+        assert not server.requests
 
 
 async def test_a_redirect_is_not_followed() -> None:
