@@ -84,10 +84,11 @@ notebooks: $(LISTING)  ## run the notebooks; 06 takes servers from AMQP_URL and 
 audit: $(LISTING)  ## known vulnerabilities of what is installed; it fails where nobody can be asked
 	$(BIN)/python -m tests.security.audit $(ARGS)
 
-docs: $(LISTING)  ## this documentation as a site, build/site/index.html; a warning is an error
+docs: $(LISTING)  ## this documentation as a site, notebooks run, build/site/index.html; a warning is an error
 	$(BIN)/python -c 'import tomllib; \
 		print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["docs"], sep="\n")' \
 		| $(BIN)/python -m pip install --quiet --disable-pip-version-check -r /dev/stdin
+	$(BIN)/python -m tests.documentation.notebooks
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --clean
 	$(BIN)/python -m tests.documentation.site
 
