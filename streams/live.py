@@ -2,15 +2,13 @@
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Callable
-from itertools import pairwise
 from typing import Any
 from uuid import uuid4
 from weakref import WeakKeyDictionary
 
-from ackflow.streams.core import Handle, Summary
-from ackflow.streams.graphs.panel import Line, Panel
+from ackflow.streams.core import Handle
+from ackflow.streams.graphs.watching import Watch
 
 OFTEN = 0.5
 """Seconds between two pictures at least."""
@@ -18,101 +16,11 @@ SELDOM = 5.0
 """Seconds between two pictures of a run that is old, or in which nothing happens."""
 AGE = 120.0
 """The part of a run's age that lies between two pictures: a server keeps those that no browser takes."""
-POINTS = 120
-"""Points of the rate over time: of a longer run they lie further apart."""
-WINDOW = 2.0
-"""Seconds over which a stage's rate is taken."""
 
 logger = logging.getLogger("ackflow.live")
 
 Show = Callable[[dict[str, Any], str, bool], None]
 """Shows a picture under an id: for the first time, or in the place of the last one."""
-
-
-class History:
-    """How many deliveries were settled when; bounded, however long a run is."""
-
-    def __init__(self) -> None:
-        self._seen: list[tuple[float, int]] = [(0.0, 0)]
-        self._apart = OFTEN
-
-    def add(self, seconds: float, settled: int) -> None:
-        """Note how many were settled; one that is too near to the one before takes its place."""
-        if len(self._seen) > 1 and seconds - self._seen[-2][0] < self._apart:
-            self._seen[-1] = (seconds, settled)
-            return
-        self._seen.append((seconds, settled))
-        if len(self._seen) > POINTS:
-            self._seen = [*self._seen[:-1:2], self._seen[-1]]
-            self._apart *= 2
-
-    def rates(self) -> tuple[tuple[float, float], ...]:
-        """Return the rates of all stretches, each with its end."""
-        return tuple(
-            (end, (after - before) / (end - begin))
-            for (begin, before), (end, after) in pairwise(self._seen)
-            if end > begin
-        )
-
-
-class Watch:
-    """Takes pictures of a run."""
-
-    def __init__(self, handle: Handle[Any]) -> None:
-        self._handle = handle
-        self._history = History()
-        self._recent: deque[tuple[float, list[int]]] = deque()
-
-    def panel(self) -> Panel:
-        """Return the run as it is now."""
-        handle = self._handle
-        summary = handle.stats()
-        self._history.add(summary.seconds, summary.acked + summary.rejected)
-        stages, over = handle.stages, handle.done
-        self._note(summary.seconds, [stage.given for stage in stages])
-        rates = self._rates(summary.seconds, over)
-        return Panel(
-            state=handle.state,
-            seconds=summary.seconds,
-            counts=counts(summary),
-            lines=tuple(Line(stage, rate) for stage, rate in zip(stages, rates, strict=True)),
-            rates=self._history.rates(),
-            notes=notes(handle.state, summary),
-        )
-
-    def _note(self, now: float, given: list[int]) -> None:
-        self._recent.append((now, given))
-        while len(self._recent) > 2 and now - self._recent[1][0] >= WINDOW:
-            self._recent.popleft()
-
-    def _rates(self, now: float, over: bool) -> list[float]:
-        """Return what left each stage in a second: lately, and of a run that is over, on average."""
-        given = self._recent[-1][1]
-        begin, before = (0.0, [0] * len(given)) if over else self._recent[0]
-        if begin == now:
-            begin, before = 0.0, [0] * len(given)
-        passed = now - begin
-        return [
-            (after - old) / passed if passed else 0.0
-            for after, old in zip(given, before, strict=True)
-        ]
-
-
-def counts(summary: Summary) -> str:
-    """Say what became of deliveries, in a line."""
-    return str(Summary.__str__(summary)).partition("\n")[0].rpartition(" in ")[0]
-
-
-def notes(state: str, summary: Summary) -> tuple[str, ...]:
-    """Say what is halted, why chunks were let go, and what failed where: no text of an error."""
-    halted = [state] if state.startswith("halted") else []
-    flushes = ", ".join(f"{reason} {count:,}" for reason, count in summary.flushes.items())
-    failures = [
-        f"{count:,} × {kind} in {stage}"
-        for kind, failure in summary.failures.items()
-        for stage, count in failure.stages.items()
-    ]
-    return (*halted, *([f"flushed by {flushes}"] if flushes else []), *failures)
 
 
 class Live:

@@ -21,6 +21,8 @@ ALLOWED = {
     # Bytes to lines, the same over HTTP and from files.
     "ackflow.streams.files": ("ackflow.streams.lines",),
     "ackflow.streams.http": ("ackflow.streams.lines",),
+    # The status page and the terminal show what Jupyter shows.
+    "ackflow.streams.running": ("ackflow.streams.graphs",),
     # The test kit scripts the queue in memory, checks what comes out of it, and draws that.
     "ackflow.streams.testing": ("ackflow.streams.memory", "ackflow.streams.graphs"),
 }

@@ -54,9 +54,9 @@ class Panel:
         """Return it as lines of text."""
         return "\n".join(_text(self))
 
-    def svg(self) -> str:
-        """Return it as an SVG that needs nothing else."""
-        return "".join(_svg(self))
+    def svg(self, *, alone: bool = True) -> str:
+        """Return it as an SVG that needs nothing else, or as one for a page that has `STYLE`."""
+        return "".join(_svg(self, alone))
 
 
 def figures(line: Line) -> tuple[str, ...]:
@@ -138,10 +138,15 @@ def _style() -> str:
     rules.append(".ackflow-panel .b{fill:#0d1117;stroke:#3d444d}.ackflow-panel .r{stroke:#30363d}")
     rules.append(".ackflow-panel .e{fill:#ff7b72}")
     rules += [f".ackflow-panel .{kind}{{fill:{mark}}}" for kind, (_, _, mark) in DARK.items()]
-    return f"<style>@media(prefers-color-scheme:dark){{{''.join(rules)}}}</style>"
+    size = ".ackflow-panel{max-width:100%;height:auto}"
+    return f"{size}@media(prefers-color-scheme:dark){{{''.join(rules)}}}"
 
 
-def _svg(panel: Panel) -> Iterator[str]:
+STYLE = _style()
+"""What fits it to where it is shown, and changes its colours on dark pages."""
+
+
+def _svg(panel: Panel, alone: bool) -> Iterator[str]:
     rows, notes = _shown(panel.lines), _notes(panel)
     table = 44.0 + (ROW * (len(rows) + 1) if rows else 0)
     plot = table + 16
@@ -150,8 +155,8 @@ def _svg(panel: Panel) -> Iterator[str]:
     yield (
         '<svg xmlns="http://www.w3.org/2000/svg" class="ackflow-panel" role="img"'
         f' width="{WIDE}" height="{height:.0f}" viewBox="0 0 {WIDE} {height:.0f}"'
-        f' style="max-width:100%;height:auto" aria-label="{escape(words)}"'
-        f' font-family="{escape(MONOSPACE)}"><title>{escape(words)}</title>{_style()}'
+        f' aria-label="{escape(words)}" font-family="{escape(MONOSPACE)}">'
+        f"<title>{escape(words)}</title>{f'<style>{STYLE}</style>' if alone else ''}"
         f'<rect class="b" x=".5" y=".5" width="{WIDE - 1}" height="{height - 1:.0f}" rx="9"'
         ' fill="#ffffff" stroke="#d4d9e0"/>'
     )

@@ -1,4 +1,4 @@
-"""Page: the figures of a run as HTML: no script, nothing from outside, nothing out of a message."""
+"""Page: the live graph and the figures of a run as HTML: nothing from outside or out of a message."""
 
 from base64 import b64encode
 from collections.abc import Iterable, Sequence
@@ -6,11 +6,16 @@ from hashlib import sha256
 from html import escape
 
 from ackflow.streams.core import Figure
+from ackflow.streams.graphs.panel import STYLE as PANEL
+from ackflow.streams.graphs.panel import Panel
 
-EVERY = 5
-"""Seconds after which it loads itself again."""
+EVERY = 1
+"""Seconds after which it asks for what is new."""
+SELDOM = 5
+"""Seconds after which a browser without scripts loads it again."""
 
-STYLE = """
+STYLE = (
+    """
 body { font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 50rem; padding: 0 1rem;
        background: #fff; color: #222 }
 h1 { font-size: 1.4rem; margin: 0; overflow-wrap: anywhere }
@@ -22,29 +27,80 @@ th, td { border-bottom: 1px solid #ddd; padding: .2rem .4rem; text-align: left; 
 td:last-child { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap }
 th { font-weight: normal }
 small { color: #666 }
+#graph svg { width: 100% }
+.away main { opacity: .4 }
+#away { display: none; color: #b3261e }
+.away #away { display: block }
+@media (prefers-color-scheme: dark) {
+  body { background: #0d1117; color: #e6edf3 }
+  th, td { border-color: #30363d }
+  small { color: #9198a1 }
+  a { color: #58a6ff }
+  #away { color: #ff7b72 }
+}
 """
-HASH = b64encode(sha256(STYLE.encode()).digest()).decode()
+    + PANEL
+)
+SCRIPT = f"""
+const put = (old, fresh) => {{
+  if (old.isEqualNode(fresh)) return
+  const parts = [...old.children], others = [...fresh.children]
+  if (!parts.length || parts.length !== others.length || old.tagName === "svg")
+    return old.replaceWith(fresh)
+  old.className = fresh.className
+  parts.forEach((part, at) => put(part, others[at]))
+}}
+const again = async () => {{
+  try {{
+    if (!document.hidden) {{
+      const answer = await fetch("/", {{signal: AbortSignal.timeout(10000)}})
+      if (!answer.ok) throw answer.status
+      const fresh = new DOMParser().parseFromString(await answer.text(), "text/html")
+      document.title = fresh.title
+      put(document.querySelector("main"), fresh.querySelector("main"))
+      document.body.className = ""
+    }}
+  }} catch {{
+    document.body.className = "away"
+  }}
+  setTimeout(again, {EVERY * 1000})
+}}
+setTimeout(again, {EVERY * 1000})
+"""
+"""Puts what changed in the place of what was there, so that what is selected or scrolled to stays."""
+
+
+def _hash(text: str) -> str:
+    return f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'"
+
+
 POLICY = (
-    f"default-src 'none'; style-src 'sha256-{HASH}'; "
+    f"default-src 'none'; style-src {_hash(STYLE)}; script-src {_hash(SCRIPT)}; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 
 
-def page(name: str, figures: Iterable[Figure], reasons: Sequence[str]) -> str:
+def page(
+    name: str, figures: Iterable[Figure], reasons: Sequence[str], panel: Panel | None = None
+) -> str:
     """Return the page of a run; `reasons`: why it is not ready, if it is not."""
     state = "not ready" if reasons else "ready"
     said = "".join(f"<li>{escape(reason)}</li>" for reason in reasons)
     rows = "".join(_rows(figure) for figure in figures)
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        f'<meta http-equiv="refresh" content="{EVERY}">'
+        f'<noscript><meta http-equiv="refresh" content="{SELDOM}"></noscript>'
         '<meta name="viewport" content="width=device-width">'
+        '<meta name="color-scheme" content="light dark">'
         f"<title>{escape(name)}: {state}</title><style>{STYLE}</style></head>\n"
-        f'<body><h1>{escape(name)}</h1>\n<div class="{state.replace(" ", "-")}" role="status">'
+        f"<body><main><h1>{escape(name)}</h1>\n"
+        f'<div class="{state.replace(" ", "-")}" role="status">'
         f"<p>{state}</p>{f'<ul>{said}</ul>' if said else ''}</div>\n"
-        f"<table><tbody>\n{rows}</tbody></table>\n"
-        f'<p><small>Every {EVERY} s anew. <a href="/metrics">metrics</a> '
-        '<a href="/readyz">readyz</a> <a href="/healthz">healthz</a></small></p></body></html>\n'
+        f'<div id="graph">{panel.svg(alone=False) if panel else ""}</div>\n'
+        f"<table><tbody>\n{rows}</tbody></table></main>\n"
+        '<p id="away" role="alert">No answer: the run is over, or can not be reached.</p>\n'
+        '<p><small><a href="/metrics">metrics</a> <a href="/readyz">readyz</a> '
+        f'<a href="/healthz">healthz</a></small></p><script>{SCRIPT}</script></body></html>\n'
     )
 
 

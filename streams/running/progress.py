@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from ackflow.streams.core import Handle, cancelled, shown
-from ackflow.streams.running.pace import Pace
+from ackflow.streams.graphs.pace import Pace
 
 try:
     from rich.console import Console

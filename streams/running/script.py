@@ -73,7 +73,7 @@ async def _run(
         board = None if status is None else await stack.enter_async_context(status.serve())
         if progress is not None:
             await stack.enter_async_context(progress)
-        measure = None if progress is None else True
+        measure = progress is not None or (status is not None and status.measure) or None
         handle = pipeline.start(limit=limit, timeout=timeout, measure=measure)
         if progress is not None:
             progress.show(handle)

@@ -10,8 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from ackflow.streams.core import Handle, StageCount, printable
+from ackflow.streams.graphs.pace import Pace
 from ackflow.streams.running.figures import place
-from ackflow.streams.running.pace import Pace
 
 WIDE = 80
 """Columns from which on numbers are written out."""

@@ -14,8 +14,9 @@ Open = Callable[..., Awaitable[lab.Notebook]]
 @pytest.fixture
 async def browser() -> AsyncIterator[Any]:
     lab.need()
-    from playwright.async_api import async_playwright
+    from playwright.async_api import async_playwright, expect
 
+    expect.set_options(timeout=lab.WITHIN)
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(
             executable_path=lab.chromium(), args=lab.ARGUMENTS

@@ -1,4 +1,4 @@
-"""The status page in a real browser: it renders, follows the run, and is of no use to another page."""
+"""The status page in a real browser: it follows the run in place, and is of no use to another page."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from ackflow import operators as op
 from ackflow import sinks, streams
 from ackflow.streams.running import Status
 from tests.running.watched import running, showing
@@ -37,6 +38,8 @@ async def row(page: Any, name: str) -> str:
 
 
 async def test_the_page_renders_follows_the_run_and_comes_back_with_its_server(page: Any) -> None:
+    from playwright.async_api import expect
+
     errors: list[str] = []
     page.on("console", lambda message: errors.append(message.text))
     queue = streams.memory.queue(["a"])
@@ -44,8 +47,6 @@ async def test_the_page_renders_follows_the_run_and_comes_back_with_its_server(p
         async with showing(Status("127.0.0.1:0", name="words <b>")) as shown:
             shown.board.show(handle)
             port = shown.board.port
-            from playwright.async_api import expect
-
             await page.goto(shown.url)
             assert await page.locator("h1").inner_text() == "words <b>"
             assert await page.locator("[role=status]").inner_text() == "ready"
@@ -54,12 +55,52 @@ async def test_the_page_renders_follows_the_run_and_comes_back_with_its_server(p
             assert await page.evaluate(border) == "rgb(42, 125, 42)"
             queue.put("b", "c")
             deliveries = page.locator("tr:has(small:text-is('ackflow_deliveries_total')) td").last
-            await expect(deliveries).to_have_text("3", timeout=20_000)
+            await expect(deliveries).to_have_text("3")
             assert errors == []
+        await expect(page.locator("#away")).to_be_visible()
         async with showing(Status(f"127.0.0.1:{port}", name="again")) as shown:
             shown.board.show(handle)
-            await page.goto(shown.url)
-            assert await page.locator("h1").inner_text() == "again"
+            await expect(page.locator("h1")).to_have_text("again")
+            await expect(page.locator("#away")).to_be_hidden()
+            assert await page.title() == "again: ready"
+
+
+async def test_the_graph_follows_the_run_in_place(page: Any) -> None:
+    from playwright.async_api import expect
+
+    errors: list[str] = []
+    page.on("console", lambda message: errors.append(message.text))
+    queue = streams.memory.queue(["1"], dead_letter="discard")
+    pipeline = queue | op.map(lambda value: int(value)) | sinks.to_list()
+    async with running(pipeline) as handle, showing() as shown:
+        shown.board.show(handle)
+        await page.goto(shown.url)
+        graph = page.locator("#graph svg")
+        await expect(graph).to_contain_text("map(<lambda>)")
+        wide = await graph.evaluate("graph => graph.getBoundingClientRect().width")
+        assert 400 < wide <= 800
+        marked = "for (const each of document.querySelectorAll('h1, tr, #graph')) each.mark = 1"
+        await page.evaluate(f"{{ {marked}; scrollTo(0, 50) }}")
+        queue.put(*map(str, range(40)), "no number")
+        await expect(graph).to_contain_text("1 × ValueError in map(<lambda>)")
+        await expect(graph).to_contain_text("41 accepted, 1 rejected")
+        kept = "[...document.querySelectorAll('h1, #graph')].map(each => each.mark)"
+        assert await page.evaluate(kept) == [1, 1]
+        assert await page.evaluate("document.querySelectorAll('tr').length") > 10
+        assert await page.evaluate("scrollY") == 50
+    assert errors == []
+
+
+async def test_without_scripts_it_is_loaded_again(browser: Any) -> None:
+    from playwright.async_api import expect
+
+    queue = streams.memory.queue(["a"])
+    async with running(queue | sinks.to_list()) as handle, showing() as shown:
+        shown.board.show(handle)
+        page = await browser.new_page(java_script_enabled=False)
+        await page.goto(shown.url)
+        queue.put("b", "c")
+        await expect(page.locator("#graph")).to_contain_text("3 accepted")
 
 
 STEAL = """<!doctype html><title>foreign</title>

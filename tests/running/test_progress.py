@@ -14,8 +14,8 @@ from rich.console import Console
 from ackflow import operators as op
 from ackflow import sinks, streams
 from ackflow.streams import Pipeline, running
+from ackflow.streams.graphs.pace import Pace
 from ackflow.streams.running import progress
-from ackflow.streams.running.pace import Pace
 from ackflow.streams.running.table import Size, Tables, head, short
 from ackflow.streams.testing import VirtualClock
 from tests.running.terminal import on_terminal

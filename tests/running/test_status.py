@@ -4,10 +4,13 @@ import asyncio
 import re
 import signal
 import socket
+from base64 import b64encode
 from collections.abc import Callable
 from functools import partial
+from hashlib import sha256
 from html import unescape
 from typing import Any
+from xml.etree import ElementTree
 
 import aiohttp
 import pytest
@@ -17,13 +20,22 @@ from ackflow import sinks, streams
 from ackflow.streams import Skip, SourceError, Unavailable
 from ackflow.streams.core import Figure
 from ackflow.streams.running import Status
-from tests.running.watched import Shown, Store, held_up, running, showing
+from tests.running.watched import Answer, Shown, Store, held_up, running, showing
 from tests.servers.processes import free_port
 from tests.streams.amqp.tools import eventually
 
 PATHS = ("/", "/healthz", "/readyz", "/metrics")
 SECRET = "s3cret-t0ken"
 BODY = "the-body-of-a-message"
+
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def svg(page: Answer) -> ElementTree.Element:
+    """Return the graph of the page, which has to be whole."""
+    (found,) = re.findall(r"<svg.*</svg>", page.text, re.DOTALL)
+    return ElementTree.fromstring(found)
 
 
 # -- what it says ---------------------------------------------------------------------------------
@@ -46,11 +58,68 @@ async def test_the_page_and_the_metrics_show_what_the_run_counts() -> None:
     assert float(age[1]) > 0
 
 
-async def test_the_page_refreshes_itself_and_needs_no_script_and_nothing_from_outside() -> None:
-    async with showing() as shown:
+async def test_the_page_renews_itself_without_a_script_too_and_needs_nothing_from_outside() -> None:
+    async with showing() as shown, running(streams.memory.queue() | sinks.count()) as handle:
+        shown.board.show(handle)
         page = await shown.ask("/")
-    assert '<meta http-equiv="refresh" content="5">' in page.text
-    assert not re.search(r"<script|\bsrc=|@import|url\(|https?://|\bon\w+=|style=", page.text)
+    assert '<noscript><meta http-equiv="refresh" content="5"></noscript>' in page.text
+    text = page.text.replace("http://www.w3.org/2000/svg", "")  # a name, which nobody fetches
+    assert not re.search(r"\bsrc=|@import|url\(|https?://|\bon\w+=|style=", text)
+
+
+async def test_the_graph_shows_stages_by_their_functions_and_no_other_setting() -> None:
+    queue = streams.memory.queue([SECRET], dead_letter="discard", attempts=1)
+    pipeline = queue | op.map(int) | op.chunk(7, timeout=3.0) | sinks.each(print)
+    async with showing() as shown, running(pipeline) as handle:
+        shown.board.show(handle)
+        await eventually(lambda: handle.stats().rejected)
+        graph = svg(await shown.ask("/"))
+    words = [each.text for each in graph.iter(f"{SVG}text")]
+    for word in ("running", "memory.queue", "map(int)", "chunk", "each(print)"):
+        assert word in words
+    assert "1 × ValueError in map(int)" in words
+    assert not [word for word in words if "prefetch" in str(word) or "timeout" in str(word)]
+    assert SECRET not in str(words)
+
+
+async def test_a_run_that_is_not_measured_has_the_rate_over_time_alone() -> None:
+    pipeline = streams.memory.queue(["a"]) | sinks.to_list()
+    async with showing() as shown, running(pipeline, measure=False) as handle:
+        shown.board.show(handle)
+        words = [each.text for each in svg(await shown.ask("/")).iter(f"{SVG}text")]
+    assert "settled a second, over time" in words
+    assert "memory.queue" not in words
+
+
+def test_run_measures_for_the_graph_unless_it_is_told_not_to() -> None:
+    for status, measured in ((Status("127.0.0.1:0"), 2), (Status("127.0.0.1:0", measure=False), 0)):
+        pipeline = streams.of(1) | sinks.count()
+        pipeline.run(status=status)
+        assert len(pipeline.summary.stages) == measured
+
+
+async def test_of_thousands_of_stages_the_page_shows_some() -> None:
+    pipeline: Any = streams.memory.queue()
+    for _ in range(3000):
+        pipeline |= op.map(str)
+    async with showing() as shown, running(pipeline | sinks.count()) as handle:
+        shown.board.show(handle)
+        page = await shown.ask("/")
+    assert "… 2,972 more stages" in page.text
+    assert len(page.text) < 60_000
+
+
+async def test_what_the_browser_may_run_and_style_is_what_the_page_brings_alone() -> None:
+    async with showing() as shown, running(streams.memory.queue() | sinks.count()) as handle:
+        shown.board.show(handle)
+        page = await shown.ask("/")
+    policy = page.headers["Content-Security-Policy"]
+    for tag in ("style", "script"):
+        (text,) = re.findall(rf"<{tag}[^>]*>(.*?)</{tag}>", page.text, re.DOTALL)
+        digest = b64encode(sha256(text.encode()).digest()).decode()
+        assert f"{tag}-src 'sha256-{digest}'; " in policy
+    assert "connect-src 'self'" in policy
+    assert "unsafe" not in policy
 
 
 @pytest.mark.parametrize("path", [*PATHS, "/elsewhere"])
@@ -95,9 +164,11 @@ async def test_names_do_not_break_out_of_the_page_or_of_labels() -> None:
         shown.board.show(handle)
         await eventually(lambda: handle.stats().rejected == 2)
         page, metrics = await shown.ask("/"), await shown.ask("/metrics")
-    assert "<script" not in page.text
+    assert page.text.count("<script") == 1
+    assert "<script>alert" not in page.text
     assert "<b>" not in page.text
     assert '<script>alert(1)</script>"' in unescape(page.text)
+    assert svg(page) is not None
     lines = metrics.text.splitlines()
     assert all(re.fullmatch(r"# (HELP|TYPE) \w+ .+|\w+{.*} \S+", line) for line in lines)
     (failures,) = [line for line in lines if line.startswith("ackflow_failures_total{")]

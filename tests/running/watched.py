@@ -62,9 +62,9 @@ async def showing(status: Status | None = None) -> AsyncIterator[Shown]:
 
 
 @asynccontextmanager
-async def running(pipeline: Any) -> AsyncIterator[Any]:
+async def running(pipeline: Any, *, measure: bool = True) -> AsyncIterator[Any]:
     """Run a pipeline beside the block, and abort it behind it."""
-    handle = pipeline.start()
+    handle = pipeline.start(measure=measure)
     try:
         yield handle
     finally:

@@ -13,6 +13,7 @@ from ackflow import sinks, streams
 from ackflow.streams import live
 from ackflow.streams.core import StageCount
 from ackflow.streams.graphs.panel import ROWS, Line, Panel
+from ackflow.streams.graphs.watching import POINTS, History, Watch
 from ackflow.streams.testing import VirtualClock
 
 pytestmark = pytest.mark.usefixtures("virtual_clock")
@@ -124,11 +125,11 @@ async def test_who_can_not_be_shown_it_is_no_reason_to_end_the_run(
 
 
 async def test_the_rate_over_time_is_bounded_and_covers_the_whole_run() -> None:
-    history = live.History()
+    history = History()
     for second in range(1, 100_000):
         history.add(second / 2, second * 5)
     rates = history.rates()
-    assert len(rates) <= live.POINTS
+    assert len(rates) <= POINTS
     assert rates[-1][0] == 99_999 / 2
     assert {round(rate, 6) for _, rate in rates} == {10.0}
 
@@ -146,7 +147,7 @@ async def test_what_failed_is_told_without_a_word_of_the_error() -> None:
 async def test_without_measured_stages_there_are_the_counts() -> None:
     handle = (streams.of(1, 2) | sinks.to_list()).start(measure=False)
     await handle
-    panel = live.Watch(handle).panel()
+    panel = Watch(handle).panel()
     assert panel.text().startswith("done · 0.0 s · 2 delivered, 2 accepted")
     assert ElementTree.fromstring(panel.svg()) is not None
 
