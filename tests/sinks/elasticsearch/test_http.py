@@ -140,7 +140,7 @@ async def test_when_the_time_is_over_the_queue_gets_back_what_was_busy_and_not_w
 ):
     refused: Any = {"busy": (429, "es_rejected_execution_exception"), "poison": (500, "oops")}
     refused |= {"away": (503, "unavailable_shards_exception"), "teapot": (507, "disk_full")}
-    settings: dict[str, Any] = {**QUICK, "retry_for": 0.3, "halt_after": 60}
+    settings: dict[str, Any] = {**QUICK, "retry_for": 1.0, "halt_after": 60}
     async with (
         FakeElasticsearch(refused=refused) as server,
         running(server.url, **settings) as engine,

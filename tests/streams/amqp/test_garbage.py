@@ -21,12 +21,12 @@ BODIES = [b"um", b"", b"tr\xc3\xaas" * 20]
 ANSWERS = ["Connection.Start", "Connection.Tune", "Connection.OpenOk", "Channel.OpenOk",
            "Basic.QosOk", "Queue.DeclareOk", "Basic.ConsumeOk",
            "Basic.Deliver", "ContentHeader", "ContentBody"]  # fmt: skip
-WITHIN = 20.0
+WITHIN = 60.0
 
 
 async def taken(speaker: Speaker, **settings: Any) -> list[bytes]:
     """Take as many messages as there are; more than that is for the caller to see."""
-    settings = {"until_idle": 0.5, "start_timeout": 5.0, **settings}
+    settings = {"until_idle": 0.5, "start_timeout": 20.0, **settings}
     async with asyncio.timeout(WITHIN):
         queue = streams.amqp.queue("words", url=speaker.url, **settings)
         found: list[bytes] = await (queue | sinks.to_list())
