@@ -45,10 +45,6 @@ class _Call:
         self.failure = failure
         self.task: asyncio.Task[Any] | None = None
 
-    @property
-    def finished(self) -> bool:
-        return self.task is None or self.task.done()
-
 
 class Calls:
     """The calls of one stage in one run: a task for each, O(1) bookkeeping per call.
@@ -69,6 +65,7 @@ class Calls:
         self._context = context
         self._circuit = context.session.circuit(repr(stage))
         self._name = f"{stage!r:.80}: a call"
+        self._create_task = asyncio.get_running_loop().create_task
         self._wake = asyncio.Event()
         self._pull = Pull(upstream, self._wake)
         self._waiting: deque[tuple[Any, Token]] = deque()
@@ -96,7 +93,7 @@ class Calls:
                     for run in results:
                         yield run
                     continue
-                if self._room():
+                if self._room() > 0:
                     if self._waiting:
                         continue
                     self._pull.start()
@@ -118,17 +115,18 @@ class Calls:
         call = _Call(None, None, run)
         (self._running if self._stage.ordered else self._finished).append(call)
 
-    def _room(self) -> bool:
-        """Say whether one more call may start; results nobody has taken yet count as calls."""
+    def _room(self) -> int:
+        """Return how many more calls may start; results nobody has taken yet count as calls."""
         if self._stage.ordered:
-            return len(self._running) < self._stage.concurrency
-        return len(self._tasks) + len(self._finished) < self._stage.concurrency
+            return self._stage.concurrency - len(self._running)
+        return self._stage.concurrency - len(self._tasks) - len(self._finished)
 
     def _start(self) -> None:
         if self._context.session.draining and self._waiting:
             settle([token for _, token in self._waiting], GIVEN_BACK)
             self._waiting.clear()
-        while self._waiting and self._room():
+        room = self._room()
+        while self._waiting and room > 0:
             value, token = self._waiting.popleft()
             if not fresh(token):
                 continue
@@ -136,6 +134,7 @@ class Calls:
             self._begin(call, self._coroutine(value))
             if self._stage.ordered:
                 self._running.append(call)
+            room -= 1
 
     def _coroutine(self, value: Any) -> Coroutine[Any, Any, Any]:
         if self._circuit.halted:
@@ -146,7 +145,7 @@ class Calls:
             return _raising(error)
 
     def _begin(self, call: _Call, coroutine: Coroutine[Any, Any, Any]) -> None:
-        task = call.task = asyncio.create_task(coroutine, name=self._name)
+        task = call.task = self._create_task(coroutine, name=self._name)
         self._tasks.add(task)
         task.add_done_callback(partial(self._done, call))
 
@@ -167,7 +166,7 @@ class Calls:
         values: list[Any] = []
         tokens: list[Token] = []
         calls = self._running if self._stage.ordered else self._finished
-        while calls and calls[0].finished:
+        while calls and ((task := calls[0].task) is None or task.done()):
             call = calls.popleft()
             failed = self._outcome(call, values, tokens)
             if failed is not None:
@@ -182,8 +181,12 @@ class Calls:
         task, token = call.task, call.token
         if task is None or token is None:
             return call.failure
-        error = RuntimeError(f"{name(self._stage.function)} was cancelled")
-        failure = error if task.cancelled() else task.exception()
+        if task.cancelled():
+            failure: BaseException | None = RuntimeError(
+                f"{name(self._stage.function)} was cancelled"
+            )
+        else:
+            failure = task.exception()
         if failure is None:
             self._answered(task.result(), token, values, tokens)
         elif not isinstance(failure, Exception):

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ackflow.streams.core.errors import shown
-from ackflow.streams.core.outcome import Outcome
+from ackflow.streams.core.outcome import ACCEPTED, Outcome
 from ackflow.streams.core.run import Run
 from ackflow.streams.core.token import Joined, Token, all_fresh, fresh, settle
 
@@ -86,10 +86,13 @@ class Portion:
             f"{self.size} were written, {len(answer)} entries came back; None says that all are"
         )
 
-    def settle(self, index: int, outcome: Outcome) -> None:
-        """Settle one message."""
-        self._settled.add(index)
-        settle([self._tokens[index]], outcome)
+    def accept(self, indices: Sequence[int]) -> None:
+        """Settle messages that are written, together."""
+        if len(indices) == self.size:
+            self.settle_all(ACCEPTED)
+            return
+        self._settled.update(indices)
+        settle([self._tokens[index] for index in indices], ACCEPTED)
 
     def settle_all(self, outcome: Outcome) -> None:
         """Settle every message alike."""

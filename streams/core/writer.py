@@ -123,13 +123,15 @@ class Writer:
             portion.settle_all(ACCEPTED)
             return
         outage = None
+        written: list[int] = []
         for index, error in enumerate(portion.entries(answer, self.sink.name)):
-            if isinstance(error, OUTAGES):
+            if error is None:
+                written.append(index)
+            elif isinstance(error, OUTAGES):
                 outage = error
-            elif error is None:
-                portion.settle(index, ACCEPTED)
             else:
                 portion.fail(index, error, self._session, self.sink.name)
+        portion.accept(written)
         portion.forget_settled()
         if outage is not None:
             raise outage

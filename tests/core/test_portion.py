@@ -24,8 +24,8 @@ def singles(*values: Any) -> tuple[Portion, Recording]:
 def test_a_chunk_is_one_item_and_its_members_are_settled_singly() -> None:
     portion, account = chunk("a", "b", "c")
     assert (portion.size, portion.items) == (3, [["a", "b", "c"]])
-    portion.settle(1, SKIPPED)
-    assert account.kinds == {1: "SKIPPED"}
+    portion.accept([1])
+    assert account.kinds == {1: "ACCEPTED"}
     values, ((joined, _),) = portion.run.values, portion.run.tokens
     assert values == [["a", "b", "c"]]
     assert isinstance(joined, Joined)
@@ -46,7 +46,7 @@ def test_a_chunk_that_has_lost_its_places_is_one_element(values: Any, places: bo
     token = (Joined([(account, 0), (account, 1)]), 0)
     portion = Portion.of(Run([values], [token]), places)
     assert (portion.size, portion.items) == (1, [values])
-    portion.settle(0, ACCEPTED)
+    portion.accept([0])
     assert account.kinds == {0: "ACCEPTED", 1: "ACCEPTED"}
 
 
@@ -88,13 +88,23 @@ def test_settling_all_leaves_nothing() -> None:
     assert (portion.size, portion.items) == (0, [])
 
 
+def test_what_is_written_is_settled_together() -> None:
+    portion, account = singles("a", "b", "c")
+    portion.accept([0, 2])
+    assert account.calls == [[0, 2]]
+    portion.forget_settled()
+    portion.accept([0])
+    assert account.calls == [[0, 2], [1]]
+    assert (portion.size, portion.items) == (0, [])
+
+
 def test_what_is_settled_is_forgotten_for_the_next_try() -> None:
     portion, account = singles("a", "b", "c", "d")
-    portion.settle(0, ACCEPTED)
+    portion.accept([0])
     portion.fail(2, ValueError("bad"), Session(), "store")
     portion.forget_settled()
     assert portion.items == ["b", "d"]
-    portion.settle(0, ACCEPTED)
+    portion.accept([0])
     portion.forget_settled()
     assert portion.items == ["d"]
     portion.settle_all(SKIPPED)
