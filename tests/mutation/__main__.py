@@ -23,7 +23,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--minutes", type=float, default=240, help="end after so long; run again to go on"
     )
-    parser.add_argument("--jobs", type=int, default=1, help="mutants at a time")
+    parser.add_argument("--jobs", type=int, default=1, help="modules at a time")
     parser.add_argument("--recheck", action="store_true", help="judge explained survivors too")
     parser.add_argument("--fresh", action="store_true", help="forget earlier results")
     return parser.parse_args()
@@ -61,26 +61,29 @@ def main() -> int:
 
 def run(options: argparse.Namespace, modules: list[str]) -> int:
     """Start the processes that judge, and report."""
-    from tests.mutation.mutants import mutants
-    from tests.mutation.results import digest, load, table
+    from tests.mutation.mutants import kept_mutants
+    from tests.mutation.results import RESULTS, digest, load, table
 
-    results, tree = KEPT / "results.jsonl", digest(Path())
+    tree = digest(Path())
     told = {
-        "paths": modules,
-        "jobs": options.jobs,
+        "paths": [],
         "deadline": time.time() + 60 * options.minutes,
-        "results": str(results),
+        "kept": str(KEPT),
         "recheck": options.recheck,
         "tree": tree,
     }
     command = [sys.executable, "-m", "tests.mutation.work"]
+    # One that judges nothing runs the tests without a mutant, which the others need.
+    if subprocess.run([*command, json.dumps(told)]).returncode:
+        return 2
     processes = [
-        subprocess.Popen([*command, json.dumps({**told, "part": part})])
-        for part in range(options.jobs)
+        subprocess.Popen([*command, json.dumps({**told, "paths": modules})])
+        for _ in range(options.jobs)
     ]
     if max(process.wait() for process in processes):
         return 2
-    lines, unexplained = table([m for path in modules for m in mutants(path)], load(results, tree))
+    found = [mutant for path in modules for mutant in kept_mutants(path, KEPT)]
+    lines, unexplained = table(found, load(KEPT / RESULTS, tree))
     print(lines)
     for mutant in unexplained:
         print(f"unexplained  {mutant.path}:{mutant.line}  {mutant.name}")

@@ -2,6 +2,7 @@
 
 import ast
 import hashlib
+import pickle
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,6 +19,15 @@ from tests.mutation.own import DropStatement, ReplaceException
 HERE = Path(__file__).parent
 OWN = {operator.__name__: operator for operator in (DropStatement, ReplaceException)}
 SETTINGS: dict[str, Any] = tomllib.loads((HERE / "settings.toml").read_text(encoding="utf-8"))
+
+OPPOSITE: dict[type[ast.cmpop], type[ast.cmpop]] = {
+    ast.Eq: ast.NotEq,
+    ast.Is: ast.IsNot,
+    ast.In: ast.NotIn,
+    ast.Lt: ast.GtE,
+    ast.LtE: ast.Gt,
+}
+OPPOSITE |= {opposite: sign for sign, opposite in OPPOSITE.items()}
 
 
 @dataclass(frozen=True)
@@ -57,8 +67,22 @@ def mutants(path: str) -> list[Mutant]:
             where, body = definition(tree, line)
             name = f"{where}: {described(source, changed, line, operator)}"
             found[program] = Mutant(path, operator, line, name, changed, span, body or span)
-    found.pop(ast.dump(tree), None)
+    found.pop(parsed(source) or "", None)
     return sorted(found.values(), key=lambda mutant: mutant.line)
+
+
+def kept_mutants(path: str, folder: Path) -> list[Mutant]:
+    """Return the mutants of a module, which are found once and then kept in a folder."""
+    made = [
+        Path(path),
+        *(HERE / name for name in ("mutants.py", "noise.py", "own.py", "settings.toml")),
+    ]
+    said = hashlib.sha256(b"".join(file.read_bytes() for file in made)).hexdigest()[:16]
+    kept = folder / f"{Path(path).stem}-{said}.pickle"
+    if not kept.exists():
+        kept.write_bytes(pickle.dumps(mutants(path)))
+    found: list[Mutant] = pickle.loads(kept.read_bytes())
+    return found
 
 
 def changes(source: str, tree: ast.Module) -> Iterator[tuple[str, int, int]]:
@@ -107,9 +131,22 @@ def get(name: str) -> Any:
 def parsed(source: str | None) -> str | None:
     """Return what makes two sources the same program, or None for what is no program."""
     try:
-        return None if source is None else ast.dump(ast.parse(source))
+        return None if source is None else ast.dump(Straight().visit(ast.parse(source)))
     except SyntaxError:
         return None
+
+
+class Straight(ast.NodeTransformer):
+    """Writes what is said with `not` without it, as far as that is the same condition."""
+
+    def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.expr:
+        self.generic_visit(node)
+        match node:
+            case ast.UnaryOp(ast.Not(), ast.UnaryOp(ast.Not(), inner)):
+                return inner
+            case ast.UnaryOp(ast.Not(), ast.Compare(left, [sign], [right])):
+                return ast.Compare(left, [OPPOSITE[type(sign)]()], [right])
+        return node
 
 
 def described(source: str, changed: str, line: int, operator: str) -> str:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from tests.mutation.mutants import HERE, Mutant
 
+RESULTS = "results.jsonl"
+"""Where results are, in the folder where things are kept from run to run."""
 FOLDERS = ("streams", "operators", "sinks", "tests")
 
 

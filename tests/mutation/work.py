@@ -1,7 +1,9 @@
 """Work: what one process of a mutation run does, in its copy of the tree."""
 
+import gc
 import json
 import os
+import pickle
 import sys
 import time
 from collections import Counter
@@ -9,35 +11,64 @@ from pathlib import Path
 from typing import Any
 
 from tests.mutation.judging import Order, Verdict, judge
-from tests.mutation.mutants import SETTINGS, Mutant, mutants
-from tests.mutation.results import Result, append, explanations, load
+from tests.mutation.mutants import SETTINGS, Mutant, kept_mutants
+from tests.mutation.results import RESULTS, Result, append, explanations, load
 
+LONGEST = 3600.0
+"""The tests are given this many seconds where nothing is changed and their lines are traced."""
+LIKELY = 5
+"""Of the tests that have killed others of a module so many are tried first."""
 LEAST, TIMES = 4.0, 5
 """A mutant is given this many seconds, and this many times what its tests take without it."""
 
 
 def main(order: str) -> None:
-    """Judge one process's part of the mutants until the time is over."""
+    """Judge the mutants of the modules that no other process judges until the time is over."""
     told = json.loads(order)
     os.nice(10)
-    baseline = judge(None, SETTINGS["tests"], Order(), 900)
-    if baseline.killer is not None:
-        sys.exit(f"the tests fail without any mutant: {baseline.killer}")
+    kept = Path(told["kept"])
+    baseline = without_mutants(kept / "baseline.pickle", told["tree"])
+    gc.freeze()  # what is forked from here looks for no garbage in it, and so copies none of it
     known = {} if told["recheck"] else explanations()
-    done = load(Path(told["results"]), told["tree"])
+    done = load(kept / RESULTS, told["tree"])
     for path in told["paths"]:
+        if not claimed(path):
+            continue
         todo = [
             mutant
-            for mutant in mutants(path)[told["part"] :: told["jobs"]]
+            for mutant in kept_mutants(path, kept)
             if mutant.key not in done and (mutant.path, mutant.name) not in known
         ]
         if not _module(path, todo, baseline, told):
             return
 
 
+def claimed(path: str) -> bool:
+    """Say whether a module is left to this process, of several that share this copy of the tree."""
+    try:
+        Path(path).with_suffix(".claimed").touch(exist_ok=False)
+    except FileExistsError:
+        return False
+    return True
+
+
+def without_mutants(kept: Path, tree: str) -> Verdict:
+    """Return what the tests say of the tree as it is; they are run once, and it is kept."""
+    if kept.exists():
+        with kept.open("rb") as file:
+            if pickle.load(file) == tree:
+                verdict: Verdict = pickle.load(file)
+                return verdict
+    verdict = judge(None, SETTINGS["tests"], Order(), LONGEST)
+    if verdict.killer is not None:
+        sys.exit(f"the tests fail without any mutant: {verdict.killer}")
+    kept.write_bytes(pickle.dumps(tree) + pickle.dumps(verdict))
+    return verdict
+
+
 def _module(path: str, todo: list[Mutant], baseline: Verdict, told: dict[str, Any]) -> bool:
     """Judge the mutants of a module; False where the time is over."""
-    kills: Counter[str] = Counter()
+    kills = Counter[str]()
     own = f"tests/core/test_{Path(path).stem}.py"
     for mutant in todo:
         if time.time() > told["deadline"]:
@@ -46,7 +77,7 @@ def _module(path: str, todo: list[Mutant], baseline: Verdict, told: dict[str, An
         order = Order(own, kills, baseline.durations, only)
         verdict = _verdict(mutant, order)
         result = Result(mutant.key, verdict.killer, round(verdict.seconds, 2), told["tree"])
-        append(Path(told["results"]), result)
+        append(Path(told["kept"]) / RESULTS, result)
         if verdict.killer is None:
             print(f"survived  {path}:{mutant.line}  {mutant.name}", flush=True)
         else:
@@ -55,11 +86,13 @@ def _module(path: str, todo: list[Mutant], baseline: Verdict, told: dict[str, An
 
 
 def _verdict(mutant: Mutant, order: Order) -> Verdict:
-    """Judge by the module's own tests, and where they pass by all that come by what was changed."""
-    every = order.durations if order.only is None else order.only
-    own = {test for test in every if test.startswith(order.own)}
+    """Judge by the module's own tests and those that killed most of it so far, which are quick to
+    collect; where they pass by all others that come by what was changed."""
+    every = set(order.durations if order.only is None else order.only)
+    likely = {test for test, _ in order.kills.most_common(LIKELY)}
+    first = {test for test in every if test.startswith(order.own) or test in likely}
     verdict = Verdict(None)
-    for tests in (own, set(every) - own):
+    for tests in (first, every - first):
         if tests and verdict.killer is None:
             files = sorted({test.split("::")[0] for test in tests})
             seconds = sum(order.durations.get(test, 0.0) for test in tests)
