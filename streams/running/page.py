@@ -93,12 +93,12 @@ def page(
         '<meta name="viewport" content="width=device-width">'
         '<meta name="color-scheme" content="light dark">'
         f"<title>{escape(name)}: {state}</title><style>{STYLE}</style></head>\n"
-        f"<body><main><h1>{escape(name)}</h1>\n"
+        '<body><p id="away" role="alert">No answer: the run is over, or can not be reached.</p>\n'
+        f"<main><h1>{escape(name)}</h1>\n"
         f'<div class="{state.replace(" ", "-")}" role="status">'
         f"<p>{state}</p>{f'<ul>{said}</ul>' if said else ''}</div>\n"
         f'<div id="graph">{panel.svg(alone=False) if panel else ""}</div>\n'
         f"<table><tbody>\n{rows}</tbody></table></main>\n"
-        '<p id="away" role="alert">No answer: the run is over, or can not be reached.</p>\n'
         '<p><small><a href="/metrics">metrics</a> <a href="/readyz">readyz</a> '
         f'<a href="/healthz">healthz</a></small></p><script>{SCRIPT}</script></body></html>\n'
     )

@@ -21,7 +21,7 @@ REQUIRED = "ACKFLOW_REQUIRE_BROWSER"
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--force-color-profile=srgb"]
 SIZE = {"width": 1100, "height": 1200}
-START_WITHIN = 60.0
+START_WITHIN = 180.0
 WITHIN = 30_000.0
 """Milliseconds that a page may take for what is expected of it."""
 

@@ -57,7 +57,8 @@ async def test_the_page_renders_follows_the_run_and_comes_back_with_its_server(p
             deliveries = page.locator("tr:has(small:text-is('ackflow_deliveries_total')) td").last
             await expect(deliveries).to_have_text("3")
             assert errors == []
-        await expect(page.locator("#away")).to_be_visible()
+        await page.evaluate("scrollTo(0, 0)")
+        await expect(page.locator("#away")).to_be_in_viewport()
         async with showing(Status(f"127.0.0.1:{port}", name="again")) as shown:
             shown.board.show(handle)
             await expect(page.locator("h1")).to_have_text("again")
