@@ -84,7 +84,7 @@ class Meter:
         """Note that the next stage waits."""
         self._since = self._clock()
 
-    def answered(self, given: int = 0) -> None:
+    def answered(self, given: int) -> None:
         """Note that it does no longer, and what it got."""
         self.given += given
         self._waited, self._since = self.waited, None

@@ -8,7 +8,7 @@ and settled together never becomes pairs, which costs a message some 20 ns where
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import chain, compress, groupby, repeat
+from itertools import chain, compress, groupby, pairwise, repeat
 from operator import itemgetter
 from typing import Any, Protocol, TypeAlias, overload
 
@@ -110,17 +110,9 @@ def together(parts: Sequence[Sequence[Token]]) -> Sequence[Token]:
 
 def joined_tags(parts: Sequence[Sequence[int]]) -> Sequence[int]:
     """Return the tags of all parts, in order: a range where they are ranges that follow each other."""
-    first = parts[0]
-    if len(parts) == 1:
-        return first
-    if isinstance(first, range):
-        end = first.stop
-        for part in parts[1:]:
-            if not (isinstance(part, range) and part.start == end):
-                break
-            end = part.stop
-        else:
-            return range(first.start, end)
+    ranges = [part for part in parts if isinstance(part, range) and part.step == 1]
+    if len(ranges) == len(parts) and all(a.stop == b.start for a, b in pairwise(ranges)):
+        return range(ranges[0].start, ranges[-1].stop)
     return list(chain.from_iterable(parts))
 
 

@@ -35,6 +35,14 @@ def test_ranges_that_follow_each_other_stay_one_range() -> None:
     assert joined_tags([range(1, 3), range(4, 9)]) == [1, 2, 4, 5, 6, 7, 8]
     assert joined_tags([range(1, 3), [3]]) == [1, 2, 3]
     assert joined_tags([[1], range(2, 3)]) == [1, 2]
+    assert joined_tags([range(1, 3)]) == range(1, 3)
+
+
+def test_what_a_range_leaves_out_is_not_among_its_tags() -> None:
+    every_second = Stretch(NOBODY, range(1, 9))[::2]
+    assert list(together([every_second, Stretch(NOBODY, range(9, 10))])) == [
+        (NOBODY, tag) for tag in (1, 3, 5, 7, 9)
+    ]
 
 
 @given(st.lists(st.tuples(st.booleans(), st.booleans(), TAGS), min_size=1), st.data())

@@ -100,3 +100,11 @@ async def test_a_circuit_says_whether_there_is_an_outage() -> None:
     assert circuit.halted is True
     await call
     assert circuit.halted is False
+
+
+async def test_an_outage_that_an_earlier_try_has_met_is_waited_out() -> None:
+    board, service = Board(), Service("answer")
+    circuit = Circuit("store", board, one_second)
+    assert await circuit.again(service.call, Unavailable("away")) == "answer"
+    assert service.times == [1.0]
+    assert board.shown == [("store", "Unavailable: away"), ("store", "goes on")]

@@ -118,3 +118,11 @@ async def test_a_handle_asks_for_the_age_of_the_oldest(size: int) -> None:
     await asyncio.sleep(7)
     assert handle.oldest_unacked == pytest.approx(7, abs=0.1)
     await handle.drain()
+
+
+async def test_what_is_held_against_a_delivery_is_forgotten_when_it_is_settled() -> None:
+    made, _ = epoch()
+    made.deliver(["a", "b"])
+    made.refused.update({1: ValueError("bad"), 2: ValueError("bad")})
+    made.tell([1])
+    assert list(made.refused) == [2]

@@ -1,6 +1,7 @@
 """Looking: a stream without a sink settles nothing of itself."""
 
 import asyncio
+import gc
 from contextlib import aclosing
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from ackflow import operators as op
 from ackflow import sinks, streams
 from ackflow.streams import PrefetchExhausted
+from ackflow.streams.core import Message
 from tests.core.stages import refusing
 from tests.queues import assert_all_closed, closed
 
@@ -136,3 +138,14 @@ async def test_what_was_not_settled_by_hand_is_counted_however_much_was() -> Non
                 if number == 499:
                     break
     assert len(queue.acked) == 495
+
+
+async def test_what_was_settled_by_hand_is_let_go_while_the_stream_goes_on() -> None:
+    queue = closed(range(1000))
+    async with aclosing(queue.messages()) as messages:
+        async for message in messages:
+            message.ack()
+            if message.value == 999:
+                break
+        alive = [each for each in gc.get_objects() if isinstance(each, Message)]
+    assert len(alive) <= 64

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import FrozenInstanceError
 from typing import Any
 
 import pytest
@@ -9,7 +10,8 @@ import pytest
 from ackflow import operators as op
 from ackflow import sinks, streams
 from ackflow.streams import Pipeline, Summary
-from ackflow.streams.core import StageCount
+from ackflow.streams.core import NOBODY, Run, StageCount, fused
+from ackflow.streams.core.meter import Meter, Metered
 from ackflow.streams.testing import VirtualClock
 
 
@@ -86,6 +88,10 @@ async def test_two_stages_of_one_name_do_not_count_a_failure_twice() -> None:
 SLOW = {
     "the source": (streams.from_iterable(slow_source(9)) | op.map(str) | sinks.to_list(), "from_"),
     "a call": (streams.of(*range(9)) | op.map_async(pause) | sinks.each(at_once), "map_async"),
+    "a source before several steps": (
+        streams.from_iterable(slow_source(9)) | op.map(str) | op.map(int) | sinks.to_list(),
+        "from_",
+    ),
     "the sink": (streams.of(*range(9)) | op.map_async(at_once) | sinks.each(pause), "each"),
     "a stage behind a chunk": (
         streams.of(*range(9)) | op.chunk(3) | op.map_async(pause, 1) | sinks.to_list(),
@@ -102,6 +108,7 @@ SLOW = {
 async def test_what_the_run_waited_for_is_the_slow_part(
     name: str, virtual_clock: VirtualClock
 ) -> None:
+    await asyncio.sleep(100)
     pipeline, slow = SLOW[name]
     handle = pipeline.start(measure=True)
     await handle
@@ -135,15 +142,91 @@ async def test_a_step_that_takes_long_is_told_from_its_neighbours(monkeypatch: A
     assert stages["map"].waited == 0
 
 
+async def test_what_goes_by_between_steps_is_nobodys(monkeypatch: Any) -> None:
+    now = [0.0]
+    monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: now[0])
+
+    def look() -> float:
+        now[0] += 0.1
+        return 0.0
+
+    def work(value: int) -> int:
+        now[0] += 0.1
+        return value
+
+    monkeypatch.setattr(fused, "perf_counter", look)
+    stages = await measured(streams.of(*range(9)) | op.tap(work) | sinks.to_list())
+    assert stages["tap"].waited == pytest.approx(0.9)
+
+
+async def test_a_step_in_one_of_several_streams_has_its_part_of_what_they_share(
+    monkeypatch: Any,
+) -> None:
+    now = [0.0]
+    monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: now[0])
+
+    def work(value: int) -> int:
+        now[0] += 0.1
+        return value
+
+    merged = streams.of(*range(9)) | op.tap(work) | op.merge(streams.of(1))
+    stages = await measured(merged | sinks.to_list())
+    assert stages["tap"].waited == pytest.approx(0.45)
+
+
 async def test_what_is_inside_a_stage_is_told_while_it_runs(virtual_clock: VirtualClock) -> None:
     queue = streams.memory.queue(range(20), prefetch=20)
     pipeline = queue | op.map_async(pause, concurrency=4) | op.chunk(9, None) | sinks.to_list()
     handle = pipeline.start(measure=True)
     await asyncio.sleep(1.5)
-    source, calls, chunk, _ = handle.stages
+    source, calls, chunk, sink = handle.stages
     assert (source.held, source.oldest) == (20, pytest.approx(1.5))
-    assert (calls.held, chunk.held) == (16, 4)
+    assert (calls.held, chunk.held, sink.held) == (16, 4, 0)
+    assert (calls.oldest, chunk.oldest, sink.oldest) == (0.0, 0.0, 0.0)
     await handle.abort()
+
+
+async def test_writes_that_are_under_way_are_inside_the_sink(virtual_clock: VirtualClock) -> None:
+    queue = streams.memory.queue(range(20))
+    pipeline = queue | op.map(abs) | op.take(10) | sinks.each(pause, concurrency=3)
+    handle = pipeline.start(measure=True)
+    await asyncio.sleep(0.5)
+    assert [stage.held for stage in handle.stages] == [10, 0, None, 3]
+    with pytest.raises(FrozenInstanceError):
+        handle.stages[0].held = 0  # type: ignore[misc]
+    await handle.abort()
+
+
+async def test_a_delivery_that_was_refused_is_a_failure_of_its_source() -> None:
+    queue = streams.memory.queue(["a", "b"], dead_letter="discard")
+    queue.close()
+    connect = queue._broker.connect
+
+    async def refusing(epoch: Any) -> Any:
+        deliver = epoch.deliver
+        epoch.deliver = lambda raws: deliver(raws, {1: ValueError("unreadable")})
+        return await connect(epoch)
+
+    queue._broker.connect = refusing  # type: ignore[method-assign]
+    handle = (queue | op.map(str) | sinks.to_list()).start(measure=True)
+    assert await handle == ["a"]
+    assert [stage.failed for stage in handle.stages] == [1, 0, 0]
+
+
+async def test_what_is_counted_is_closed_with_its_counter() -> None:
+    events: list[str] = []
+
+    async def runs() -> AsyncIterator[Run[int]]:
+        try:
+            yield Run([1], [(NOBODY, 0)])
+        finally:
+            events.append("closed")
+
+    source = runs()
+    metered = Metered(source, Meter(streams.of(1).stage, [], asyncio.get_running_loop().time))
+    assert (await anext(metered)).values == [1]
+    await metered.aclose()
+    assert events == ["closed"]
 
 
 async def test_stages_inside_a_stage_are_part_of_it() -> None:

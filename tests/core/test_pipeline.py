@@ -292,6 +292,7 @@ async def test_a_timeout_ends_a_run_whose_sink_is_away_and_says_so() -> None:
     pipeline = queue | op.chunk(2) | sinks.each(away)
     with pytest.raises(TimeoutError, match=r"not done after 25 s \(halted: each.*no server\)"):
         await pipeline.start(timeout=3)
+    assert asyncio.all_tasks() == {asyncio.current_task()}
     assert asyncio.get_running_loop().time() == pytest.approx(28, abs=0.1)
     assert queue.ready == [1, 2]
     assert_all_closed(queue)

@@ -9,7 +9,7 @@ import pytest
 from ackflow import operators as op
 from ackflow import sinks, streams
 from ackflow.streams import Reject, Requeue, Skip
-from ackflow.streams.core import ACCEPTED, Session, from_lists, iterables
+from ackflow.streams.core import ACCEPTED, Session, from_lists, iterables, plain
 from tests.queues import closed
 
 
@@ -40,6 +40,46 @@ def test_a_synchronous_iterable_is_read_ahead_by_what_takes_milliseconds_up_to_4
     monkeypatch.setattr(iterables, "perf_counter", count(0.0, seconds).__next__)
     source: Any = streams.from_iterable(range(10_000)).stage
     assert [len(some) for some in source.lists()] == sizes
+
+
+def test_what_becomes_slow_is_read_ahead_by_a_quarter(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr(iterables, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(iterables, "WORK", 1.0)
+
+    def numbers() -> Any:
+        for number in range(100):
+            now[0] += 0.0 if number < 15 else 0.0625
+            yield number
+
+    source: Any = streams.from_iterable(numbers()).stage
+    # 16 in 1 s are not too slow; 32 in 2 s are, and so a quarter of them is next.
+    assert [len(some) for some in source.lists()] == [1, 2, 4, 8, 16, 32, 8, 16, 13]
+
+
+async def test_a_source_that_never_waits_lets_others_in_after_some_milliseconds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now, seen, turns = [0.0], list[int](), list[int]()
+    monkeypatch.setattr(plain, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(plain, "WORK", 2.0)
+
+    def pages() -> Any:
+        for number in range(12):
+            now[0] += 1.0
+            seen.append(number)
+            yield [number]
+
+    async def turning() -> None:
+        while True:
+            turns.append(len(seen))
+            await asyncio.sleep(0)
+
+    other = asyncio.create_task(turning())
+    assert await (from_lists(pages, name="pages") | sinks.to_list()) == list(range(12))
+    other.cancel()
+    assert sorted(set(turns)) == [0, 3, 6, 9, 12]
+    assert asyncio.get_running_loop().time() == 0.0
 
 
 async def test_lists_may_come_from_an_ordinary_iterator_and_one_that_cannot_be_closed() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from ackflow.streams.core import END, Pull, close
+from ackflow.streams.core.pulling import Ready
 
 
 class Letters:
@@ -122,3 +123,35 @@ async def test_an_iterator_that_cannot_be_closed_is_left_alone() -> None:
     endless: AsyncIterator[int] = Endless()
     await close(endless)
     assert await anext(endless) == 1
+
+
+async def test_what_need_not_be_waited_for_is_ready_until_its_end_and_is_closed() -> None:
+    events: list[str] = []
+
+    def letters() -> Any:
+        try:
+            yield "a"
+            yield "b"
+        finally:
+            events.append("closed")
+
+    ready = Ready(letters())
+    ready.start()
+    assert (ready.ready, ready.take(), ready.take()) == (True, "a", "b")
+    assert (ready.take(), ready.ready) == (END, False)
+    early = Ready(letters())
+    assert early.take() == "a"
+    await early.close()
+    assert (early.ready, events) == (False, ["closed", "closed"])
+
+
+def test_what_raises_while_it_is_taken_is_not_ready_again() -> None:
+    def broken() -> Any:
+        yield "a"
+        raise OSError("disk")
+
+    ready = Ready(broken())
+    assert ready.take() == "a"
+    with pytest.raises(OSError, match="disk"):
+        ready.take()
+    assert not ready.ready

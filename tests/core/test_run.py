@@ -27,3 +27,12 @@ def test_a_part_keeps_values_and_tokens_together() -> None:
     assert (part.values, [tag for _, tag in part.tokens]) == (["b", "c"], [1, 2])
     assert run.part(2).values == ["c", "d"]
     assert len(run.part(1)) == 3
+
+
+def test_messages_whose_channel_is_gone_are_left_out() -> None:
+    living, gone = Recording(), Recording()
+    run = concatenate([living.run("a", "b"), gone.run("c"), living.run("d")])
+    assert run.living() is run
+    gone.closed = True
+    left = run.living()
+    assert (left.values, [tag for _, tag in left.tokens]) == (["a", "b", "d"], [0, 1, 0])

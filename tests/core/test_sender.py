@@ -238,3 +238,17 @@ async def test_a_timer_that_is_left_at_the_stop_does_not_expire() -> None:
     assert timer is not None
     await sender.stop()
     assert timer.cancelled()
+
+
+async def test_a_timer_whose_place_an_earlier_one_took_does_not_expire() -> None:
+    feed = Feed()
+    sender = started(feed)
+    feed.settle(1)
+    sender.soon()
+    sender.soon(STARVED_DELAY)
+    await asyncio.sleep(0.049)
+    feed.settle(3)
+    sender.soon()
+    await asyncio.sleep(1)
+    assert feed.channel.tags == [(STARVED_DELAY, [1]), (0.099, [3])]
+    await sender.stop()

@@ -1,5 +1,7 @@
 """Sessions: what the parts of one run share, and what people see of it."""
 
+import asyncio
+from dataclasses import FrozenInstanceError
 from typing import Any
 
 import pytest
@@ -27,6 +29,9 @@ class Inlet(Recording):
 
     def stop(self) -> None:
         self.events.append("stop")
+
+    def woken(self) -> None:
+        self.events.append("woken")
 
     async def open(self) -> None:
         self.events.append("open")
@@ -241,3 +246,22 @@ async def test_a_run_that_draws_from_two_queues_flushes_the_one_that_starves() -
     small.close()
     values = await ((chunked | op.unchunk()) + large | sinks.to_list())
     assert values == [0, 1, 2, 3, 100, 101]
+
+
+def test_who_waits_is_woken_once_when_a_limit_is_used_up() -> None:
+    inlet = Inlet()
+    running = session(inlet)
+    running.limit = 3
+    assert (running.allow(2), inlet.events) == (2, [])
+    assert (running.allow(2), inlet.events) == (1, ["woken"])
+    assert (running.allow(2), inlet.events) == (0, ["woken"])
+
+
+async def test_what_is_told_of_a_halt_cannot_be_changed() -> None:
+    await asyncio.sleep(10)
+    running = session()
+    running.halted("store", "away")
+    (halt,) = running.halted_parts(12.5)
+    assert (halt.part, halt.reason, halt.seconds, halt.source) == ("store", "away", 2.5, False)
+    with pytest.raises(FrozenInstanceError):
+        halt.seconds = 0.0  # type: ignore[misc]

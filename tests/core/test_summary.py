@@ -1,7 +1,8 @@
 """The summary: what a person reads after a run."""
 
 from ackflow.streams import Summary
-from ackflow.streams.core import Failure
+from ackflow.streams.core import Failure, StageCount
+from ackflow.streams.core.summary import slowest
 
 
 def test_an_empty_run_has_delivered_nothing() -> None:
@@ -32,3 +33,36 @@ def test_errors_have_a_line_each_with_their_first_example() -> None:
         "  1,500 × ValueError in map(f=int), first: ValueError: no number",
         "  0 × KeyError in tap(f=look), first: KeyError: 'a'",
     ]
+
+
+def test_the_rate_is_what_was_settled_for_good_in_a_second() -> None:
+    summary = Summary(accepted=20, skipped=10, rejected=10, requeued=100, seconds=4)
+    assert summary.rate == 10.0
+    assert Summary(accepted=20).rate == 0.0
+
+
+def count(name: str, kind: str, waited: float) -> StageCount:
+    return StageCount(name, kind, 0, 0, None, 0, waited)
+
+
+def test_of_the_stages_the_slowest_is_named_and_behind_sources_one_more() -> None:
+    summary = Summary(seconds=10.0)
+    summary.stages = (
+        count("a()", "source", 1),
+        count("b()", "operator", 5),
+        count("c()", "sink", 2),
+    )
+    assert slowest(summary) == "b(), waited for 50% of the time"
+    summary.stages = (count("a()", "source", 6), *summary.stages)
+    assert slowest(summary) == (
+        "a(), waited for 60% of the time, then b(), waited for 50% of the time"
+    )
+
+
+def test_nothing_is_waited_for_longer_than_the_whole_run() -> None:
+    summary = Summary(seconds=4.0)
+    summary.stages = (count("a()", "operator", 5),)
+    assert slowest(summary) == "a(), waited for 100% of the time"
+    summary.seconds = 0.0
+    summary.stages = (count("a()", "operator", 0.25),)
+    assert slowest(summary) == "a(), waited for 25% of the time"

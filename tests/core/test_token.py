@@ -13,11 +13,12 @@ from ackflow.streams.core import (
     Kind,
     Outcome,
     Split,
+    Stretch,
     fork,
     fresh,
     settle,
 )
-from ackflow.streams.core.token import judge
+from ackflow.streams.core.token import all_fresh, judge
 from tests.core.recording import Recording
 
 REJECTED = Outcome(Kind.REJECT, ValueError("bad"))
@@ -182,3 +183,13 @@ def test_the_branches_of_a_chunk_are_chunks_whose_members_keep_their_places() ->
     settle([second.tokens[0]], ACCEPTED)
     assert account.kinds == {1: "ACCEPTED", 2: "REJECT"}
     assert left[1] == right[1] == 0
+
+
+def test_a_stretch_and_what_is_joined_of_it_are_gone_with_their_channel() -> None:
+    account = Recording()
+    stretch = Stretch(account, range(3))
+    assert all_fresh(stretch)
+    assert not Joined(stretch).closed
+    account.closed = True
+    assert not all_fresh(stretch)
+    assert Joined(stretch).closed
