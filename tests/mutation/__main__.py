@@ -26,6 +26,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--jobs", type=int, default=1, help="modules at a time")
     parser.add_argument("--recheck", action="store_true", help="judge explained survivors too")
     parser.add_argument("--fresh", action="store_true", help="forget earlier results")
+    parser.add_argument("--write", action="store_true", help="write the kills into kills.json")
     return parser.parse_args()
 
 
@@ -62,9 +63,11 @@ def main() -> int:
 def run(options: argparse.Namespace, modules: list[str]) -> int:
     """Start the processes that judge, and report."""
     from tests.mutation.mutants import kept_mutants
-    from tests.mutation.results import RESULTS, digest, load, table
+    from tests.mutation.results import RESULTS, begin, digest, load, table, write
 
     tree = digest(Path())
+    if not options.fresh:
+        begin(KEPT / RESULTS)
     told = {
         "paths": [],
         "deadline": time.time() + 60 * options.minutes,
@@ -83,8 +86,11 @@ def run(options: argparse.Namespace, modules: list[str]) -> int:
     if max(process.wait() for process in processes):
         return 2
     found = [mutant for path in modules for mutant in kept_mutants(path, KEPT)]
-    lines, unexplained = table(found, load(KEPT / RESULTS, tree))
+    results = load(KEPT / RESULTS, tree)
+    lines, unexplained = table(found, results)
     print(lines)
+    if options.write:
+        write(found, results)
     for mutant in unexplained:
         print(f"unexplained  {mutant.path}:{mutant.line}  {mutant.name}")
     return 1 if unexplained else 0

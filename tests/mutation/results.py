@@ -11,6 +11,8 @@ from tests.mutation.mutants import HERE, Mutant
 
 RESULTS = "results.jsonl"
 """Where results are, in the folder where things are kept from run to run."""
+KILLS = HERE / "kills.json"
+"""What noticed each change, by module and test: a new clone goes on from there."""
 FOLDERS = ("streams", "operators", "sinks", "tests")
 
 
@@ -50,6 +52,30 @@ def load(path: Path, tree: str) -> dict[str, Result]:
             else:
                 found.pop(result.key, None)
     return found
+
+
+def begin(path: Path) -> None:
+    """Put what noticed changes in earlier runs into a file of results that is not there yet."""
+    if path.exists() or not KILLS.exists():
+        return
+    for module, kills in json.loads(KILLS.read_text(encoding="utf-8")).items():
+        for test, digests in kills.items():
+            for digest in digests.split():
+                append(path, Result(f"{module}:{digest}", test, 0.0, ""))
+
+
+def write(mutants: Iterable[Mutant], results: dict[str, Result]) -> None:
+    """Write down what noticed which of these mutants; what is known of other modules stays."""
+    kills: dict[str, dict[str, list[str]]] = {}
+    for mutant in mutants:
+        result = results.get(mutant.key)
+        if result is not None and result.killer is not None:
+            digest = mutant.key.removeprefix(f"{mutant.path}:")
+            kills.setdefault(mutant.path, {}).setdefault(result.killer, []).append(digest)
+    known = json.loads(KILLS.read_text(encoding="utf-8")) if KILLS.exists() else {}
+    for path, tests in kills.items():
+        known[path] = {test: " ".join(sorted(set(tests[test]))) for test in sorted(tests)}
+    KILLS.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
 def explanations() -> dict[tuple[str, str], str]:
