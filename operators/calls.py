@@ -63,6 +63,7 @@ class Calls:
         self._stage = stage
         self._function = call
         self._context = context
+        self._observer = context.session.observer
         self._circuit = context.session.circuit(repr(stage))
         self._name = f"{stage!r:.80}: a call"
         self._create_task = asyncio.get_running_loop().create_task
@@ -145,7 +146,9 @@ class Calls:
             return _raising(error)
 
     def _begin(self, call: _Call, coroutine: Coroutine[Any, Any, Any]) -> None:
-        task = call.task = self._create_task(coroutine, name=self._name)
+        assert call.token is not None
+        context = None if self._observer is None else self._observer.context(call.token)
+        task = call.task = self._create_task(coroutine, name=self._name, context=context)
         self._tasks.add(task)
         task.add_done_callback(partial(self._done, call))
 

@@ -5,7 +5,16 @@ import inspect
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol, TypeVar
 
-from ackflow.streams.core import Sink, Summary, check_count, check_flag, shown
+from ackflow.streams.core import (
+    Message,
+    Session,
+    Sink,
+    Summary,
+    Writer,
+    check_count,
+    check_flag,
+    shown,
+)
 
 A = TypeVar("A")
 A_contra = TypeVar("A_contra", contravariant=True)
@@ -83,6 +92,22 @@ class ToQueue(Sink[Any, Summary]):
             except Exception as error:
                 answer.append(error)
         return answer
+
+    def writer(self, session: Session, places: int) -> Any:
+        if session.observer is not None and hasattr(self.queue, "room"):
+            return Writer(Carrying(self.queue), session, places)
+        return super().writer(session, places)
+
+
+class Carrying(ToQueue):
+    """Puts elements into a queue in memory with the headers of their traces."""
+
+    async def write_messages(self, messages: Sequence[Message[Any]]) -> None:
+        """Put elements, each with headers of its own."""
+        await self.queue.room(QUEUED)
+        for message in messages:
+            self.queue.put(message.value, headers=message.trace_headers)
+            message.accept()
 
 
 class Queue(Protocol[A_contra]):

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ackflow.streams.amqp.outgoing import Outgoing, content, of_delivery, properties
-from ackflow.streams.amqp.publishing import Publishing
+from ackflow.streams.amqp.publishing import NO_HEADERS, Headers, Publishing
 from ackflow.streams.amqp.server import DEFAULT_URL, File, Server
 from ackflow.streams.core import Delivery
 
@@ -65,25 +65,33 @@ class Publish(Publishing[Any]):
             )
         self._constant = self._encoded({}, None if callable(self._headers) else self._headers)
 
-    def encode(self, value: Any) -> Outgoing:
+    def encode(self, value: Any, trace: Headers = NO_HEADERS) -> Outgoing:
         """Return what is to be published for a value."""
         key = self._routing_key
         routing_key = key if isinstance(key, str) else _short(key(value))
-        return Outgoing(
-            content(value), self.exchange, routing_key, self._properties_of(value), self._mandatory
-        )
+        properties = self._properties_of(value, trace)
+        return Outgoing(content(value), self.exchange, routing_key, properties, self._mandatory)
 
-    def _properties_of(self, value: Any) -> "Properties":
+    def _properties_of(self, value: Any, trace: Headers) -> "Properties":
         headers = self._headers(value) if callable(self._headers) else self._headers
         if isinstance(value, Delivery):
             its, own = of_delivery(value, self.server.addresses[0].user)
-            return self._encoded(its, {**own, **(headers or {})})
+            return self._encoded(its, {**own, **trace, **(headers or {})})
+        if trace:
+            return self._encoded({}, {**trace, **(headers or {})})
         return self._encoded({}, headers) if callable(self._headers) else self._constant
 
     def _encoded(self, its: Table, headers: Table | None) -> "Properties":
         """Encode the properties of a message, `its` own among them."""
         mode = {"delivery_mode": PERSISTENT if self._persistent else TRANSIENT}
         return properties({**mode, **its, **self._properties}, headers)
+
+    @property
+    def destination(self) -> str:
+        if callable(self._routing_key):
+            return self.exchange
+        parts = [part for part in (self.exchange, self._routing_key) if part]
+        return ":".join(parts) or "amq.default"
 
     @property
     def shown_settings(self) -> dict[str, Any]:

@@ -107,6 +107,14 @@ class BulkSink(Sink[Sequence[Document], Summary]):
             await running.close()
 
     @property
+    def trace_attributes(self) -> dict[str, str | int]:
+        index = self._addressing.index
+        place: dict[str, str | int] = (
+            {"db.collection.name": index} if isinstance(index, str) else {}
+        )
+        return {"db.system.name": "elasticsearch", "db.operation.name": "bulk", **place}
+
+    @property
     def shown_settings(self) -> dict[str, Any]:
         addressing = self._addressing
         settings = {"url": self._connection.name, "index": addressing.index, "id": addressing.id}

@@ -127,6 +127,11 @@ class Insert(Sink[Sequence[Row], Summary]):
         return PipelineError(f"{self._path}: the table {self._table.name!r} {problem}")
 
     @property
+    def trace_attributes(self) -> dict[str, str | int]:
+        operation = {"db.operation.name": "INSERT", "db.collection.name": self._table.name}
+        return {"db.system.name": "sqlite", **operation}
+
+    @property
     def shown_settings(self) -> dict[str, Any]:
         return {"path": self._path, "table": self._table.name}
 

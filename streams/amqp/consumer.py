@@ -54,6 +54,7 @@ class Consumer:
         self._sources = {tag: queue for queue, tag in self._tags.items()}
         self._properties = properties
         self._started = self._gave_back = False
+        self.trace_attributes = settings.server.trace_attributes
 
     @property
     def ended(self) -> bool:
@@ -63,6 +64,15 @@ class Consumer:
     def describe(self, raw: Raw) -> Delivery:
         """Return a raw delivery as a Delivery."""
         return delivery(raw, self._sources)
+
+    def texts(self, raw: Raw, names: Sequence[str]) -> dict[str, str]:
+        """Return those of the named headers whose value is a text."""
+        return raw.texts(names)
+
+    def queue(self, raw: Raw) -> str:
+        """Return the name of the queue that a raw delivery comes from."""
+        queues = self._settings.queues
+        return queues[0] if len(queues) == 1 else self._sources[raw.method.consumer_tag]
 
     async def connect(self, epoch: Epoch[Raw]) -> Line:
         """Open a channel that consumes; raise SourceError naming what can't be had."""

@@ -1,7 +1,7 @@
 """Gathering: what the plain consumer of aiormq hands out, one by one, put together into runs."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -18,6 +18,11 @@ class Received:
         self.size = len(message.body)
         self.method: Any = message.delivery
         self.header: Any = message.header
+
+    def texts(self, names: Sequence[str]) -> dict[str, str]:
+        """Return those of the named headers whose value is a text."""
+        headers = self.header.properties.headers or {}
+        return {name: headers[name] for name in names if isinstance(headers.get(name), str)}
 
     @property
     def tag(self) -> int:

@@ -1,7 +1,10 @@
 """Peeled: a delivery as the bytes that came, decoded when somebody asks."""
 
 import struct
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
+
+from ackflow.streams.amqp.texts import texts
 
 if TYPE_CHECKING:
     from pamqp.commands import Basic
@@ -21,6 +24,10 @@ class Peeled:
         self._method = method
         self._header = header
         self._decoded: Any = None
+
+    def texts(self, names: Sequence[str]) -> dict[str, str]:
+        """Return those of the named headers whose value is a text, without decoding the others."""
+        return texts(self._header, tuple(names))
 
     @property
     def size(self) -> int:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 from ackflow.streams.amqp import connections, refusals
@@ -25,7 +26,8 @@ MOST_BYTES = 16 * 2**20
 MOST_UNSENT = 65_536
 """Bytes that are put together before they are written and the loop turns."""
 
-Encode = Callable[[Any], Outgoing]
+Encode = Callable[..., Outgoing]
+"""Encodes a value; with `trace`, headers by which it belongs to a trace."""
 
 
 class Publisher:
@@ -148,7 +150,7 @@ class Publisher:
                 message.requeue()  # it comes again by itself; this reaches nobody
                 continue
             try:
-                outgoing = self._fitting(outlet, message.value, encode)
+                outgoing = self._fitting(outlet, message, encode)
             except Exception as error:
                 message.fail(error)
             else:
@@ -174,7 +176,10 @@ class Publisher:
         if (taking := outlet.flush()) is not None:
             await self._patiently(outlet, [taking])
 
-    def _fitting(self, outlet: Outlet, value: Any, encode: Encode) -> Outgoing:
+    def _fitting(self, outlet: Outlet, message: Message[Any], encode: Encode) -> Outgoing:
+        value = message.value
+        if trace := message.trace_headers:
+            encode = partial(encode, trace=trace)
         outgoing = encode(value)
         excess = outlet.excess(outgoing)
         if excess > 0 and is_dead_letter(value):

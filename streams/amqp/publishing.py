@@ -1,7 +1,7 @@
 """Publishing: what sinks that publish have in common."""
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 from ackflow.streams.amqp.outgoing import Outgoing
@@ -10,6 +10,9 @@ from ackflow.streams.amqp.server import Server
 from ackflow.streams.core import Message, Sink, Summary, apart
 
 A = TypeVar("A")
+
+Headers = Mapping[str, str]
+NO_HEADERS: Headers = {}
 
 WRITES = 8
 """Writes in flight, so that the window stays full while some wait for their last confirm."""
@@ -29,8 +32,23 @@ class Publishing(Sink[A, Summary]):
         self._publisher: Publisher | None = None
 
     @abstractmethod
-    def encode(self, value: Any) -> Outgoing:
-        """Return what is to be published; an exception is that message's failure."""
+    def encode(self, value: Any, trace: Headers = NO_HEADERS) -> Outgoing:
+        """Return what is to be published; an exception is that message's failure.
+
+        `trace`: headers by which it belongs to the trace of what it was made of.
+        """
+
+    @property
+    def trace_attributes(self) -> dict[str, str | int]:
+        """What spans say of its writes."""
+        operation = {"messaging.operation.name": "send", "messaging.operation.type": "send"}
+        place = {"messaging.destination.name": self.destination} if self.destination else {}
+        return {**self.server.trace_attributes, **operation, **place}
+
+    @property
+    def destination(self) -> str:
+        """Where all its messages go, as far as that is the same for all."""
+        return self.exchange
 
     async def open(self) -> None:
         """Connect, and check that the exchange exists."""

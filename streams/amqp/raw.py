@@ -1,6 +1,6 @@
 """Raw deliveries: what of a message's bytes this library needs, and what it means."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from ackflow.streams.core import Delivery
@@ -11,6 +11,10 @@ class Raw(Protocol):
 
     body: bytes
     """The body; of one that is above the limit no more than its beginning."""
+
+    def texts(self, names: Sequence[str]) -> dict[str, str]:
+        """Return those of the named headers whose value is a text."""
+        ...
 
     @property
     def size(self) -> int:

@@ -100,6 +100,16 @@ class Server:
             context.load_cert_chain(file, key)
         return context
 
+    @property
+    def trace_attributes(self) -> dict[str, str | int]:
+        """What spans say of it: https://opentelemetry.io/docs/specs/semconv/messaging/rabbitmq/."""
+        first = self.addresses[0]
+        return {
+            "messaging.system": "rabbitmq",
+            "server.address": first.host,
+            "server.port": first.port,
+        }
+
     def __str__(self) -> str:
         return " or ".join(map(str, self.addresses))
 

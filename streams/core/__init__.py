@@ -41,6 +41,7 @@ from ackflow.streams.core.lane import Lane, Parted, lane_demand
 from ackflow.streams.core.ledger import Frame, Ledger, Verb
 from ackflow.streams.core.message import Members, Message, apart
 from ackflow.streams.core.meter import StageCount
+from ackflow.streams.core.observer import Observer
 from ackflow.streams.core.operator import Composable, Ending, Operator, OperatorLike
 from ackflow.streams.core.outcome import ACCEPTED, GIVEN_BACK, SKIPPED, Kind, Outcome, worst
 from ackflow.streams.core.pictured import Pictured
@@ -138,6 +139,7 @@ __all__ = [
     "Ledger",
     "Members",
     "Message",
+    "Observer",
     "Operator",
     "OperatorLike",
     "Outcome",

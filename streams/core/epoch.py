@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from ackflow.streams.core.broker import Channel
+from ackflow.streams.core.broker import Broker, Channel
 from ackflow.streams.core.delivery import Delivery
 from ackflow.streams.core.ledger import Ledger
 from ackflow.streams.core.outcome import Outcome
@@ -14,6 +14,7 @@ from ackflow.streams.core.watching import Heard, Watchers
 
 if TYPE_CHECKING:
     from ackflow.streams.core.feed import Feed
+    from ackflow.streams.core.policy import FailurePolicy
 
 Raw = TypeVar("Raw")
 
@@ -41,6 +42,16 @@ class Epoch(Generic[Raw]):
     @property
     def closed(self) -> bool:
         return self.ledger.closed
+
+    @property
+    def broker(self) -> Broker[Raw]:
+        """Who handed these deliveries out."""
+        return self._feed.broker
+
+    @property
+    def policy(self) -> "FailurePolicy":
+        """What their source makes of failures."""
+        return self._feed.policy
 
     def deliver(
         self,
@@ -88,6 +99,8 @@ class Epoch(Generic[Raw]):
         """Say that the channel is gone: what is not settled comes again by itself."""
         self.ledger.close()
         self._watchers.tell_all()
+        if (observer := self._feed.session.observer) is not None:
+            observer.ended(self)
 
     def delivery(self, tag: int) -> Delivery | None:
         return None if self.closed else self._feed.broker.describe(self.ledger.item(tag))

@@ -55,6 +55,7 @@ class Feed(Inlet[A], Generic[A, Raw]):
         self.epoch: Epoch[Raw] | None = None
         self.ladder = Ladder(self, retry)
         self.sender = Sender(self)
+        self._observer = session.observer
         self._value = value
         self._until_idle = until_idle
         self._buffer = Backlog()
@@ -221,6 +222,8 @@ class Feed(Inlet[A], Generic[A, Raw]):
     ) -> None:
         """Put deliveries into the buffer."""
         self.session.summary.delivered += len(tags)
+        if refused and self._observer is not None:
+            self._observer.taken(epoch, [tags[position] for position in refused])
         for position, error in refused.items():
             epoch.refused[tags[position]] = error
             self.session.record(error, self.broker.name, "a refused delivery")
@@ -237,6 +240,9 @@ class Feed(Inlet[A], Generic[A, Raw]):
         tags: Sequence[int] = self.ladder.ripe()
         if self._buffer and not self.ladder.overflows():
             fresh = self._buffer.take(self.session.allow(self._room()))
+            if self._observer is not None:
+                assert self.epoch is not None
+                self._observer.taken(self.epoch, fresh)
             tags = [*tags, *fresh] if tags else fresh
         if tags:
             self._last_use = asyncio.get_running_loop().time()

@@ -15,6 +15,7 @@ from ackflow.streams.core.summary import Summary
 
 if TYPE_CHECKING:
     from ackflow.streams.core.figure import Figure
+    from ackflow.streams.core.observer import Observer
     from ackflow.streams.core.pipeline import Pipeline
 
 R_co = TypeVar("R_co", covariant=True)
@@ -53,12 +54,18 @@ class Handle(Generic[R_co]):
     """Says whether a cell that awaits a run was interrupted, rather than cancelled by a program."""
 
     def __init__(
-        self, pipeline: "Pipeline[R_co]", limit: int | None, timeout: float | None, measure: bool
+        self,
+        pipeline: "Pipeline[R_co]",
+        limit: int | None,
+        timeout: float | None,
+        measure: bool,
+        observer: "Observer | None" = None,
     ) -> None:
         self._pipeline = pipeline
         self._session = Session()
         self._session.limit = limit
         self._session.meters = Meters(pipeline) if measure else None
+        self._session.observer = observer
         size = pipeline.stream.size
         self.total = limit if size is None else min(size, limit or size)
         """How many deliveries there are in all, where the limit or the sources say so beforehand."""

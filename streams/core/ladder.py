@@ -29,6 +29,7 @@ class Ladder:
         self._feed = feed
         self._policy = feed.policy
         self._summary = feed.session.summary
+        self._observer = feed.session.observer
         self._held: list[tuple[float, int, Epoch[Any], int, bool]] = []
         self._sequence = 0
         self._warned: set[str] = set()
@@ -127,6 +128,8 @@ class Ladder:
 
     def settle(self, epoch: Epoch[Any], tags: Sequence[int], outcome: Outcome) -> None:
         """Do with deliveries what their outcome and the policy say."""
+        if outcome.cause is not None and self._observer is not None:
+            self._observer.failed(epoch, tags, outcome)
         if epoch.closed or outcome.kind <= Kind.SKIPPED:
             self.tell(epoch, tags, Verb.ACK, outcome.kind)
         elif outcome.kind is Kind.REJECT:
@@ -146,6 +149,8 @@ class Ladder:
             self._summary.stale += len(tags)
             return
         self._feed.session.settled(kind, len(tags))
+        if self._observer is not None:
+            self._observer.settled(epoch, tags, verb, kind)
         epoch.tell(tags)
         if verb is not Verb.ACK or epoch.ledger.unsent * 4 >= self._feed.prefetch:
             self._feed.sender.now()

@@ -1,6 +1,6 @@
 """Message: a value and its token, for work by hand."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from types import TracebackType
 from typing import Any, Generic, TypeVar, overload
@@ -47,6 +47,12 @@ class Message(Generic[A]):
     def delivery(self) -> Delivery | None:
         """The delivery behind it, or None where there isn't exactly one."""
         return self._token[0].delivery(self._token[1])
+
+    @property
+    def trace_headers(self) -> Mapping[str, str]:
+        """Headers by which what a sink of yours makes of it belongs to its trace, where it has one."""
+        observer = self._session.observer
+        return {} if observer is None else observer.headers(self._token)
 
     @property
     def members(self) -> "Members[Any]":

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from ackflow.streams.core.errors import shown
 from ackflow.streams.core.handle import Handle
 from ackflow.streams.core.pictured import Pictured
 from ackflow.streams.core.settings import check_count, check_seconds
@@ -10,6 +11,7 @@ from ackflow.streams.core.stage import bounded_demand
 from ackflow.streams.core.summary import Summary
 
 if TYPE_CHECKING:
+    from ackflow.streams.core.observer import Observer
     from ackflow.streams.core.sink import Sink
     from ackflow.streams.core.stream import Stream
 
@@ -53,12 +55,14 @@ class Pipeline(Pictured, Generic[R_co]):
         limit: int | None = None,
         timeout: float | None = None,
         measure: bool | None = None,
+        tracing: "Observer | None" = None,
     ) -> "Handle[R_co]":
         """Begin a run in the running loop, and return its handle.
 
         `limit`: source messages after which the run ends; `timeout`: seconds after which it drains.
         `measure`: have `handle.stages` tell what each stage does (unless `Pipeline.measure` is set, it
         does not); this costs some time for each run of messages, not for each message.
+        `tracing`: a `streams.running.Tracing`, which makes spans of it.
         Awaiting it raises TimeoutError where that drain is not done after 25 s, since a sink is away.
         """
         if self._running is not None and not self._running.done:
@@ -70,7 +74,12 @@ class Pipeline(Pictured, Generic[R_co]):
         check_seconds("pipeline.run(timeout)", timeout)
         if measure is None:
             measure = Pipeline.measure
-        self._running = Handle(self, limit, timeout, measure)
+        if tracing is not None and not hasattr(tracing, "taken"):
+            raise TypeError(
+                f"pipeline.start(tracing): must be a Tracing, got {shown(tracing)}; "
+                "streams.running.Tracing() is one"
+            )
+        self._running = Handle(self, limit, timeout, measure, tracing)
         return self._running
 
     def __await__(self) -> Generator[Any, Any, R_co]:
@@ -81,7 +90,8 @@ class Pipeline(Pictured, Generic[R_co]):
 
         `limit=` and `timeout=` as for `start`. `status`: "127.0.0.1:9600", or a
         `streams.running.Status`, where the run shows itself over HTTP (nowhere). `progress=True`: on
-        stderr, with a summary at the end; needs the extra `progress`.
+        stderr, with a summary at the end; needs the extra `progress`. `tracing`: True, or a
+        `streams.running.Tracing`, which makes OpenTelemetry spans of it; needs the extra `tracing`.
         Exits with 0 after a drain by signal, 1 after an error, 130 after a second SIGINT.
         """
         if Pipeline.runner is None:

@@ -44,6 +44,11 @@ class Portion:
         return [self._values] if self._chunk else self._values
 
     @property
+    def tokens(self) -> Sequence[Token]:
+        """What settles the messages that are not settled."""
+        return self._tokens
+
+    @property
     def run(self) -> Run[Any]:
         """The elements as a run."""
         if self._chunk:

@@ -17,6 +17,7 @@ from ackflow.streams.core.token import Token, judge
 if TYPE_CHECKING:
     from ackflow.streams.core.inlet import Inlet
     from ackflow.streams.core.meter import Meters, StageCount
+    from ackflow.streams.core.observer import Observer
 
 OVER = "end"
 CREDIT = "window"
@@ -66,6 +67,7 @@ class Session:
         """Whether what has not been begun is to be given back."""
         self.limit: int | None = None
         self.meters: Meters | None = None
+        self.observer: Observer | None = None
         self.looker: Joiner | None = None
         self.sleepers: set[Bell] = set()
         """What wakes the stages that wait for their time."""

@@ -65,6 +65,11 @@ class Sink(Pictured, Generic[A_contra, R_co]):
         """Return what it counts, for metrics and the status page: a Figure for each."""
         return ()
 
+    @property
+    def trace_attributes(self) -> Mapping[str, str | int]:
+        """What spans of its writes say under OpenTelemetry's names, which name them as well."""
+        return {}
+
     # -- what the engine uses ---------------------------------------------------------------------
 
     @property
@@ -144,6 +149,11 @@ class Adapted(Sink[Any, Any]):
     def figures(self) -> "Iterable[Figure]":
         figures: Iterable[Figure] = self.sink.figures() if hasattr(self.sink, "figures") else ()
         return figures
+
+    @property
+    def trace_attributes(self) -> Mapping[str, str | int]:
+        attributes: Mapping[str, str | int] = getattr(self.sink, "trace_attributes", {})
+        return attributes
 
     def __repr__(self) -> str:
         return f"{type(self.sink).__name__}()"

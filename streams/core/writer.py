@@ -1,9 +1,10 @@
 """Writer: writes one run of a pipeline to a sink, and settles what the sink says."""
 
 import asyncio
+from collections.abc import Awaitable
 from inspect import isawaitable
 from math import ceil, log2
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ackflow.streams.core.cancelling import cancelled, end_if_cancelled
 from ackflow.streams.core.errors import OUTAGES, Verdict, shown
@@ -16,6 +17,8 @@ from ackflow.streams.core.token import settle
 if TYPE_CHECKING:
     from ackflow.streams.core.session import Session
     from ackflow.streams.core.sink import Sink
+
+T = TypeVar("T")
 
 LATER = Outcome(Kind.REQUEUE)
 """Comes again at the policy's first pace; no attempt is spent."""
@@ -112,13 +115,13 @@ class Writer:
 
     async def _write(self, portion: Portion) -> None:
         """Write what is not settled yet, and settle what the sink says."""
-        writing: object = self.sink.write(portion.items)
+        writing: Any = self.sink.write(portion.items)
         if not isawaitable(writing):
             raise TypeError(
                 f"{self.sink.name}.write(items) must be async, got {shown(writing)} at once; "
                 "write it with `async def`, or use sinks.each(function)"
             )
-        answer = await writing
+        answer = await self._observed(writing, portion)
         if answer is None:
             portion.settle_all(ACCEPTED)
             return
@@ -145,13 +148,18 @@ class Writer:
         sink: Any = self.sink
         error: Exception = RuntimeError(f"{self.sink.name} left messages unsettled")
         try:
-            await self._circuit.run(lambda: sink.write_messages(messages))
+            await self._circuit.run(lambda: self._observed(sink.write_messages(messages), portion))
         except Exception as raised:
             error = raised
         for message in messages:
             for left in message.unsettled():
                 if not left.stale:
                     left.fail(error)
+
+    def _observed(self, writing: Awaitable[T], portion: Portion) -> Awaitable[T]:
+        """Let whoever observes the run have something around a write."""
+        observer = self._session.observer
+        return writing if observer is None else observer.written(self.sink, portion.tokens, writing)
 
     # -- failing writes ---------------------------------------------------------------------------
 

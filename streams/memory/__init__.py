@@ -1,6 +1,6 @@
 """Queues in memory: for tests, for notebooks, and for stages of one process."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import itemgetter
 from typing import Any, TypeVar
 
@@ -34,17 +34,17 @@ class MemoryQueue(Stream[A]):
         super().__init__(source)
         self._broker = source.broker
 
-    def put(self, *values: A) -> None:
-        """Append messages.
+    def put(self, *values: A, headers: Mapping[str, Any] | None = None) -> None:
+        """Append messages; all of them have the headers, where there are any.
 
         Example:
-            queue.put("a", "b")
+            queue.put("a", "b", headers={"lang": "pt"})
 
         Raises RuntimeError after `close`.
         """
         if self._broker.closed:
             raise RuntimeError("queue.put(): the queue is closed; put before close()")
-        self._broker.put(values)
+        self._broker.put(values, headers)
         self._broker.dispatch()
 
     async def room(self, most: int = 10_000) -> None:

@@ -5,12 +5,12 @@ An ack for a tag that is not open closes the channel and raises, as a server's 4
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from heapq import heappop, heappush
 from itertools import count, takewhile
 from operator import itemgetter
-from typing import Generic, Literal, NamedTuple, TypeAlias, TypeVar
+from typing import Any, ClassVar, Generic, Literal, NamedTuple, TypeAlias, TypeVar
 
 from ackflow.streams.core import Delivery, Epoch, Frame, IllegalAcknowledgement, Verb
 
@@ -40,6 +40,7 @@ class MemoryBroker(Generic[A]):
     name = "memory.queue"
     start_timeout = 10.0
     patience: float | None = None
+    trace_attributes: ClassVar = {"messaging.system": "memory"}
 
     def __init__(self, values: Iterable[A], *, history: bool = True) -> None:
         """`history`: keep what becomes of values, in lists that only grow."""
@@ -52,6 +53,8 @@ class MemoryBroker(Generic[A]):
         """What came back, a heap by number."""
         self._deliveries: dict[int, int] = {}
         """How often messages were handed out that came back at least once, by number."""
+        self._headers: dict[int, dict[str, Any]] = {}
+        """Those of the messages that have some, by number."""
         self.acked: list[A] = []
         self.rejected: list[A] = []
         self.requeued: list[A] = []
@@ -68,9 +71,13 @@ class MemoryBroker(Generic[A]):
         """Called when somebody connects, and when messages were handed out."""
         self.put(values)
 
-    def put(self, values: Iterable[A]) -> None:
-        """Append messages."""
+    def put(self, values: Iterable[A], headers: Mapping[str, Any] | None = None) -> None:
+        """Append messages, all with these headers."""
+        first = self._number + len(self._fresh)
         self._fresh.extend(values)
+        if headers:
+            behind = self._number + len(self._fresh)
+            self._headers |= {number: dict(headers) for number in range(first, behind)}
 
     def get(self, most: int) -> list[Entry[A]]:
         """Take out the first messages that are ready, unless the broker pauses."""
@@ -97,9 +104,10 @@ class MemoryBroker(Generic[A]):
         if verb not in LET_GO:
             self.put_back(entries)
             return
-        if self._deliveries:
+        if self._deliveries or self._headers:
             for number, _ in entries:
                 self._deliveries.pop(number, None)
+                self._headers.pop(number, None)
         self._note(LET_GO[verb], entries)
 
     def _note(self, verb: Verbs, entries: Sequence[Entry[A]]) -> None:
@@ -175,11 +183,19 @@ class MemoryBroker(Generic[A]):
         deliveries = self._deliveries.get(number, 1)
         return Delivery(
             value,
+            headers=self._headers.get(number, {}),
             routing_key=self.name,
             redelivered=deliveries > 1,
             delivery_count=deliveries - 1,
             source=self.name,
         )
+
+    def texts(self, raw: Entry[A], names: Sequence[str]) -> dict[str, str]:
+        """Return those of the named headers whose value is a text."""
+        headers = self._headers.get(raw[0]) if self._headers else None
+        if not headers:
+            return {}
+        return {name: headers[name] for name in names if isinstance(headers.get(name), str)}
 
     def dispatch(self) -> None:
         """Hand out what the channels have credit for."""

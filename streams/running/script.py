@@ -12,6 +12,7 @@ from ackflow.streams.core import Handle, Pipeline, check_flag
 if TYPE_CHECKING:
     from ackflow.streams.running.progress import Progress
     from ackflow.streams.running.status import Status
+    from ackflow.streams.running.tracing import Tracing
 
 ABORTED = 130
 """Exit code after a second signal: 128 + SIGINT, as shells have it."""
@@ -24,6 +25,7 @@ def run(
     timeout: float | None = None,
     status: "str | Status | None" = None,
     progress: bool = False,
+    tracing: "bool | Tracing" = False,
 ) -> Any:
     """Run a pipeline until its stream ends, or SIGINT or SIGTERM drain it.
 
@@ -34,16 +36,18 @@ def run(
     the broker; then the result is returned as usual. A second one aborts with exit code 130.
     `status`: host and port, or a `Status`, where the run shows itself over HTTP until it is over.
     `progress`: show on stderr what each stage does, and at the end a summary (extra `progress`).
+    `tracing`: make OpenTelemetry spans of it; True, or a `Tracing` with its settings (extra `tracing`).
     Raises OSError where nobody can listen at `status`, before anything is consumed, RuntimeError inside
     a running loop, and whatever ended the pipeline.
     """
     check_flag("pipeline.run(progress)", progress)
     shown = None if status is None else _status(status)
     display = _progress() if progress else None
+    spans = _tracing() if tracing is True else tracing or None
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        return asyncio.run(_run(pipeline, limit, timeout, shown, display))
+        return asyncio.run(_run(pipeline, limit, timeout, shown, display, spans))
     raise RuntimeError(
         "pipeline.run(): a loop is running already, as it does in Jupyter; write `await pipeline`"
     )
@@ -62,19 +66,26 @@ def _progress() -> "Progress":
     return Progress()
 
 
+def _tracing() -> "Tracing":
+    from ackflow.streams.running.tracing import Tracing
+
+    return Tracing()
+
+
 async def _run(
     pipeline: Pipeline[Any],
     limit: int | None,
     timeout: float | None,
     status: "Status | None",
     progress: "Progress | None",
+    tracing: "Tracing | None",
 ) -> Any:
     async with AsyncExitStack() as stack:
         board = None if status is None else await stack.enter_async_context(status.serve())
         if progress is not None:
             await stack.enter_async_context(progress)
         measure = progress is not None or (status is not None and status.measure) or None
-        handle = pipeline.start(limit=limit, timeout=timeout, measure=measure)
+        handle = pipeline.start(limit=limit, timeout=timeout, measure=measure, tracing=tracing)
         if progress is not None:
             progress.show(handle)
         if board is not None:

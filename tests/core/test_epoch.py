@@ -7,7 +7,7 @@ import pytest
 
 from ackflow import operators as op
 from ackflow import sinks
-from ackflow.streams.core import Epoch, Verb
+from ackflow.streams.core import Epoch, Session, Verb
 from ackflow.streams.core.epoch import MANY
 from tests.core.brokers import queue
 
@@ -16,6 +16,7 @@ class Feed:
     """As much of a feed as an epoch needs."""
 
     def __init__(self) -> None:
+        self.session = Session()
         self.arrivals: list[Any] = []
 
     def arrived(self, epoch: Any, tags: Any, refused: Any) -> None:

@@ -129,7 +129,7 @@ class FakeMessage(Message[bytes]):
 
     def __init__(self, value: bytes) -> None:
         self.account: Any = Account()
-        session: Any = SimpleNamespace(record=lambda *_: None)
+        session: Any = SimpleNamespace(record=lambda *_: None, observer=None)
         super().__init__(value, (self.account, 0), session)
 
     @property
