@@ -43,6 +43,7 @@ def test_what_a_range_leaves_out_is_not_among_its_tags() -> None:
     assert list(together([every_second, Stretch(NOBODY, range(9, 10))])) == [
         (NOBODY, tag) for tag in (1, 3, 5, 7, 9)
     ]
+    assert joined_tags([range(3, 0, -1)]) == [3, 2, 1]
 
 
 @given(st.lists(st.tuples(st.booleans(), st.booleans(), TAGS), min_size=1), st.data())
