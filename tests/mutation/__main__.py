@@ -24,6 +24,7 @@ def arguments() -> argparse.Namespace:
         "--minutes", type=float, default=240, help="end after so long; run again to go on"
     )
     parser.add_argument("--jobs", type=int, default=1, help="modules at a time")
+    parser.add_argument("--since", help="a commit: only definitions that have changed since then")
     parser.add_argument("--recheck", action="store_true", help="judge explained survivors too")
     parser.add_argument("--fresh", action="store_true", help="forget earlier results")
     parser.add_argument("--write", action="store_true", help="write the kills into kills.json")
@@ -39,6 +40,16 @@ def copy_tree(target: Path) -> None:
     (target / "ackflow").mkdir()
     for folder in ("streams", "operators", "sinks"):
         (target / "ackflow" / folder).symlink_to(target / folder)
+
+
+def sources(commit: str, target: Path) -> str:
+    """Put the core as it was at a commit into a folder."""
+    target.mkdir()
+    archive = subprocess.run(
+        ["git", "archive", commit, "streams/core"], cwd=ROOT, check=True, stdout=subprocess.PIPE
+    )
+    subprocess.run(["tar", "x", "-C", str(target)], input=archive.stdout, check=True)
+    return str(target)
 
 
 def main() -> int:
@@ -73,6 +84,7 @@ def run(options: argparse.Namespace, modules: list[str]) -> int:
         "deadline": time.time() + 60 * options.minutes,
         "kept": str(KEPT),
         "recheck": options.recheck,
+        "since": options.since and sources(options.since, Path("since")),
         "tree": tree,
     }
     command = [sys.executable, "-m", "tests.mutation.work"]

@@ -35,7 +35,7 @@ from tests.mutation.mutants import SETTINGS, Mutant
 
 MEMORY = 3 * 1024**3
 """Bytes a mutant may take: one that never ends is to fail, not the machine."""
-BUSY = 8
+BUSY = 25
 """Times what a mutant may compute it may take in all: the machine may have others to serve."""
 OURS = 70
 """The exit code of a process that judged nothing."""
