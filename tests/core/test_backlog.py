@@ -36,6 +36,7 @@ def test_ranges_that_follow_each_other_stay_one_range() -> None:
     assert joined_tags([range(1, 3), [3]]) == [1, 2, 3]
     assert joined_tags([[1], range(2, 3)]) == [1, 2]
     assert joined_tags([range(1, 3)]) == range(1, 3)
+    assert joined_tags([range(4, 6), range(1, 3)]) == [4, 5, 1, 2], "those held come first"
 
 
 def test_what_a_range_leaves_out_is_not_among_its_tags() -> None:
