@@ -18,7 +18,7 @@ LONGEST = 3600.0
 """The tests are given this many seconds where nothing is changed and their lines are traced."""
 LIKELY = 5
 """Of the tests that have killed others of a module so many are tried first."""
-LEAST, TIMES = 4.0, 5
+LEAST, TIMES = 8.0, 5
 """A mutant is given this many seconds, and this many times what its tests take without it."""
 
 
