@@ -94,15 +94,17 @@ async def process(*command: str) -> AsyncIterator[asyncio.subprocess.Process]:
             await asyncio.wait_for(process.wait(), 30)
 
 
-async def publish(url: str, shards: amqp.Shards, kind: Any) -> None:
-    """Declare the shards, then publish all messages, each with its key, confirmed."""
+async def publish(
+    url: str, shards: amqp.Shards, kind: Any, messages: Sequence[bytes] = MESSAGES
+) -> None:
+    """Declare the shards, then publish messages, each with its key, confirmed."""
     await amqp.declare(shards, url=url, declare=kind)
 
     def key(body: bytes) -> str:
         return body.split()[0].decode()
 
     published = sinks.amqp.publish(url, exchange=shards.name, routing_key=key)
-    await (streams.from_iterable(MESSAGES) | published)
+    await (streams.from_iterable(messages) | published)
 
 
 async def reads(node: RabbitMQ, name: str, queues: Sequence[str]) -> bool:
@@ -119,13 +121,16 @@ async def test_order_per_key_is_kept_when_another_process_takes_over(
 ) -> None:
     """Each key's messages are stored in order, through a drain without a repeat."""
     url, shards, log = hashing.url, amqp.Shards(unique("words"), SHARDS), Log(tmp_path / "log")
-    await publish(url, shards, kind)
+    half = len(MESSAGES) // 2
+    await publish(url, shards, kind, MESSAGES[:half])
     command = ["-c", PROGRAM, url, shards.name, kind, str(log.path)]
     async with process(*command) as first:
         await eventually(partial(log.longer_than, 0))
         async with process(*command):
             await eventually(partial(reads, hashing, shards.name, 2 * shards.all))
-            await eventually(partial(log.longer_than, len(MESSAGES) // 4))
+            # Only now, or the first one could be done with all of them before the second is there.
+            await publish(url, shards, kind, MESSAGES[half:])
+            await eventually(partial(log.longer_than, half))
             first.send_signal(ending)
             await asyncio.wait_for(first.wait(), 30)
             await eventually(log.whole, within=60)
