@@ -168,7 +168,7 @@ async def test_what_is_there_comes_in_runs_not_one_by_one(rabbitmq: RabbitMQ) ->
     await (amqp.queue(queue, url=url, prefetch=500, until_idle=IDLE) | Sizes())
 
     assert sum(sizes) == 2000
-    assert len(sizes) < 1000  # how many come at a time is up to the broker
+    assert len(sizes) < 200
 
 
 async def test_looking_leaves_everything_where_it_was(rabbitmq: RabbitMQ) -> None:
