@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from ackflow.streams.core import texts_among
+
 if TYPE_CHECKING:
     from aiormq.abc import DeliveredMessage
 
@@ -21,8 +23,7 @@ class Received:
 
     def texts(self, names: Sequence[str]) -> dict[str, str]:
         """Return those of the named headers whose value is a text."""
-        headers = self.header.properties.headers or {}
-        return {name: headers[name] for name in names if isinstance(headers.get(name), str)}
+        return texts_among(self.header.properties.headers or {}, names)
 
     @property
     def tag(self) -> int:

@@ -10,7 +10,7 @@ from ackflow.streams.core.calling import (
 )
 from ackflow.streams.core.cancelling import cancelled, to_the_end
 from ackflow.streams.core.circuit import Circuit
-from ackflow.streams.core.delivery import Delivery
+from ackflow.streams.core.delivery import Delivery, texts_among
 from ackflow.streams.core.epoch import Epoch
 from ackflow.streams.core.errors import (
     OUTAGES,
@@ -213,6 +213,7 @@ __all__ = [
     "select",
     "settle",
     "shown",
+    "texts_among",
     "to_the_end",
     "together",
     "worst",

@@ -1,6 +1,6 @@
 """Delivery: a message as its broker handed it out."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,3 +26,14 @@ class Delivery:
     redelivered: bool = False
     delivery_count: int = 0
     source: str = ""
+
+
+def texts_among(headers: Mapping[str, Any], names: Sequence[str]) -> dict[str, str]:
+    """Return those of the named headers whose value is a text.
+
+    Example:
+        >>> texts_among({"lang": "pt", "size": 3}, ["lang", "size", "from"])
+        {'lang': 'pt'}
+
+    """
+    return {name: headers[name] for name in names if isinstance(headers.get(name), str)}

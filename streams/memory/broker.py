@@ -12,7 +12,14 @@ from itertools import count, takewhile
 from operator import itemgetter
 from typing import Any, ClassVar, Generic, Literal, NamedTuple, TypeAlias, TypeVar
 
-from ackflow.streams.core import Delivery, Epoch, Frame, IllegalAcknowledgement, Verb
+from ackflow.streams.core import (
+    Delivery,
+    Epoch,
+    Frame,
+    IllegalAcknowledgement,
+    Verb,
+    texts_among,
+)
 
 A = TypeVar("A")
 
@@ -193,9 +200,7 @@ class MemoryBroker(Generic[A]):
     def texts(self, raw: Entry[A], names: Sequence[str]) -> dict[str, str]:
         """Return those of the named headers whose value is a text."""
         headers = self._headers.get(raw[0]) if self._headers else None
-        if not headers:
-            return {}
-        return {name: headers[name] for name in names if isinstance(headers.get(name), str)}
+        return texts_among(headers, names) if headers else {}
 
     def dispatch(self) -> None:
         """Hand out what the channels have credit for."""

@@ -8,7 +8,17 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from functools import update_wrapper
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from ackflow.streams.core import Epoch, Kind, Outcome, RootToken, Stretch, Token, Verb, shown
+from ackflow.streams.core import (
+    Epoch,
+    Kind,
+    Outcome,
+    RootToken,
+    Stretch,
+    Token,
+    Verb,
+    shown,
+    texts_among,
+)
 from ackflow.streams.running import spans
 from ackflow.streams.running.spans import Attributes
 
@@ -152,11 +162,7 @@ class Tracing:
         if quick is not None:
             return lambda raw: quick(raw, fields)
 
-        def slow(raw: Any) -> Mapping[str, str]:
-            headers = broker.describe(raw).headers
-            return {name: headers[name] for name in fields if isinstance(headers.get(name), str)}
-
-        return slow
+        return lambda raw: texts_among(broker.describe(raw).headers, fields)
 
     @guarded
     def _begin(self, epoch: Epoch[Any], tag: int, raw: Any, carrier: Mapping[str, str]) -> None:
