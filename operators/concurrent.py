@@ -5,7 +5,7 @@ import inspect
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine
 from typing import Any
 
-from ackflow.operators.calls import AsyncFunction, Calls
+from ackflow.operators.calls import AsyncFunction, Calls, ahead
 from ackflow.operators.functions import name
 from ackflow.operators.variables import A, B
 from ackflow.streams.core import (
@@ -34,7 +34,7 @@ class MapAsync(Stage):
         self.concurrency = concurrency
         self.ordered = ordered
         self.timeout = timeout
-        self.holds = concurrency
+        self.holds = concurrency + ahead(concurrency)
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -87,7 +87,7 @@ def map_async(
 
     Acks: passes. A value that `f` raises for, or takes longer than `timeout` seconds for, fails by
     itself; an outage (ConnectionError, TimeoutError, Unavailable) halts and is tried again.
-    `concurrency`: calls under way at once, 1 and up; look-ahead is the same number. `ordered=False`
+    `concurrency`: calls under way at once, 1 and up; look-ahead is a sixteenth more. `ordered=False`
     hands on what is finished first.
     Raises ValueError or TypeError, where it is written, for settings that can't be meant.
     """

@@ -7,7 +7,7 @@ from concurrent.futures import Executor
 from contextlib import aclosing, suppress
 from typing import Any
 
-from ackflow.operators.calls import Calls
+from ackflow.operators.calls import Calls, ahead
 from ackflow.operators.executors import makes
 from ackflow.operators.functions import check_function
 from ackflow.operators.pools import Pool
@@ -28,7 +28,7 @@ class MapIn(Stage):
         self.function = function
         self.concurrency = concurrency
         self.ordered = ordered
-        self.holds = concurrency
+        self.holds = concurrency + ahead(concurrency)
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -77,7 +77,7 @@ def map_in(
     that broke or was shut down ends the run with PipelineError, and what was in it is given back.
     A drain or an abort takes back the calls that have not begun, and no call that runs can be stopped.
     `concurrency`: calls in the executor at once, 1 and up; by default twice as many as it says it has
-    workers, or as there are CPUs, so that none waits for work; look-ahead is the same number.
+    workers, or as there are CPUs, so that none waits for work; look-ahead is a sixteenth more.
     `ordered=False` hands on what is finished first.
     Raises ValueError or TypeError, where it is written, for settings that can't be meant.
     """

@@ -72,7 +72,7 @@ class Calling:
             try:
                 return self._now(value)
             except OUTAGES:
-                return await self._circuit.run(lambda: self._later(value))
+                return await self._circuit.run(self._later, value)
         except Exception as error:
             self._session.failed([token], error, repr(self._stage), value)
             return FAILED

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from ackflow.streams.core.errors import OUTAGES, describe
 from ackflow.streams.core.policy import RetryState, Wait, exponential
@@ -41,22 +41,22 @@ class Circuit:
         """Whether there is an outage: calls wait for the probe's success."""
         return self._failures > 0
 
-    async def run(self, call: Callable[[], Awaitable[T]]) -> T:
-        """Return what the call returns, trying it again for as long as there is an outage.
+    async def run(self, call: Callable[..., Awaitable[T]], *args: Any) -> T:
+        """Return what `call(*args)` returns, trying it again for as long as there is an outage.
 
         Errors that are no outage are raised as they are: whoever answers is not away.
         """
         while True:
             if not self._failures:
                 try:
-                    return await call()
+                    return await call(*args)
                 except OUTAGES as error:
                     self._fail(error)
             async with self._probing:
                 while self._failures:
                     await asyncio.sleep(self._wait(RetryState(self._failures)))
                     try:
-                        answer = await call()
+                        answer = await call(*args)
                     except OUTAGES as error:
                         self._fail(error)
                     except Exception:
@@ -65,11 +65,6 @@ class Circuit:
                     else:
                         self._mend()
                         return answer
-
-    async def again(self, call: Callable[[], Awaitable[T]], error: Exception) -> T:
-        """Return what the call returns once the outage is over that an earlier try of it has met."""
-        self._fail(error)
-        return await self.run(call)
 
     def _fail(self, error: Exception) -> None:
         self._failures += 1

@@ -108,7 +108,7 @@ class Fused:
             meter = self._contexts[index].meter
             try:
                 with nullcontext() if meter is None else meter.working():
-                    run = await self._circuit.run(lambda: self._again(culprit, index))
+                    run = await self._circuit.run(self._again, culprit, index)
                 return [(run, index + 1)]
             except Exception as other:
                 error = other

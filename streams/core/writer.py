@@ -104,7 +104,7 @@ class Writer:
             if self._by_message:
                 await self._deliver_messages(portion)
             else:
-                await self._circuit.run(lambda: self._write(portion))
+                await self._circuit.run(self._write, portion)
         except asyncio.CancelledError as error:
             task = asyncio.current_task()
             if task is None or task.cancelling():
@@ -184,7 +184,7 @@ class Writer:
         failed: list[tuple[Portion, Exception]] = []
         for half in portion.halves():
             try:
-                await self._circuit.run(lambda half=half: self._write(half))  # type: ignore[misc]
+                await self._circuit.run(self._write, half)
             except Exception as error:
                 failed.append((half, error))
         return failed

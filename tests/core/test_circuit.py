@@ -102,9 +102,14 @@ async def test_a_circuit_says_whether_there_is_an_outage() -> None:
     assert circuit.halted is False
 
 
-async def test_an_outage_that_an_earlier_try_has_met_is_waited_out() -> None:
-    board, service = Board(), Service("answer")
-    circuit = Circuit("store", board, one_second)
-    assert await circuit.again(service.call, Unavailable("away")) == "answer"
-    assert service.times == [1.0]
-    assert board.shown == [("store", "Unavailable: away"), ("store", "goes on")]
+async def test_every_try_gets_the_same_arguments() -> None:
+    given: list[tuple[str, int]] = []
+
+    async def store(word: str, number: int) -> str:
+        given.append((word, number))
+        if len(given) < 3:
+            raise Unavailable("away")
+        return word
+
+    assert await Circuit("store", Board(), one_second).run(store, "olá", 7) == "olá"
+    assert given == [("olá", 7)] * 3

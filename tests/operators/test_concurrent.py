@@ -1,7 +1,8 @@
 """What the laws do not say about map_async: how many at a time, in what order, for how long."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
 
 import pytest
 
@@ -78,6 +79,75 @@ async def test_it_pulls_no_further_ahead_than_its_concurrency() -> None:
     await asyncio.sleep(100)
     assert len(pulled) <= 4 + 1
     await handle.abort()
+
+
+async def test_many_calls_at_a_time_have_a_sixteenth_pulled_ahead() -> None:
+    pulled: list[int] = []
+
+    async def source() -> AsyncIterator[int]:
+        for number in range(99):
+            pulled.append(number)
+            yield number
+
+    async def stuck(number: int) -> None:
+        await asyncio.Event().wait()
+
+    step = op.map_async(stuck, concurrency=32)
+    handle = (streams.from_iterable(source()) | step | sinks.count()).start()
+    await asyncio.sleep(100)
+    assert len(pulled) == 32 + 2
+    await handle.abort()
+
+
+@pytest.mark.parametrize("ordered", [True, False])
+async def test_what_follows_calls_that_ended_together_is_spread_over_turns_of_the_loop(
+    ordered: bool,
+) -> None:
+    turn, ended = 0, asyncio.Event()
+    started: dict[int, int] = {}
+
+    async def count_turns() -> None:
+        nonlocal turn
+        while len(started) < 80:
+            turn += 1
+            await asyncio.sleep(0)
+
+    async def call(number: int) -> None:
+        started[number] = turn
+        await ended.wait()
+
+    step = op.map_async(call, concurrency=40, ordered=ordered)
+    handle = (streams.of(*range(80)) | step | sinks.count()).start()
+    await asyncio.sleep(1)
+    assert sorted(started) == list(range(40))
+    turns = asyncio.create_task(count_turns())
+    ended.set()
+    assert await handle == 80
+    await turns
+    each = Counter(started[number] for number in range(40, 80))
+    assert max(each.values()) < 2 * 8, "they need not begin where the count of turns does"
+    assert len(each) == 5, "and none is idle meanwhile"
+
+
+async def test_results_of_calls_that_ended_together_are_written_together() -> None:
+    ended, sizes = asyncio.Event(), list[int]()
+
+    async def call(number: int) -> None:
+        await ended.wait()
+
+    class Sizes(streams.Sink[None, None]):
+        name = "sizes"
+        max_items = 100
+
+        async def write(self, items: Sequence[None]) -> None:
+            sizes.append(len(items))
+
+    step = op.map_async(call, concurrency=40)
+    handle = (streams.of(*range(40)) | step | Sizes()).start()
+    await asyncio.sleep(1)
+    ended.set()
+    await handle
+    assert sizes == [40]
 
 
 async def test_a_call_that_takes_too_long_fails_its_message_alone() -> None:
