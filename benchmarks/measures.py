@@ -23,7 +23,7 @@ class Measure:
     own: Mapping[str, str] = field(default_factory=dict)
     """Keys of results.json: what ackflow alone takes per message."""
     limit: str | None = None
-    """The contender that is no library: as fast as it can be."""
+    """What is no library, but as fast as it can be. How much work there is does not follow it."""
     unit: str = "messages"
     tiny: int = 512
     step: int = 256
@@ -32,6 +32,11 @@ class Measure:
     """The amount of work, where time is not what is measured."""
     settings: Mapping[str, Any] = field(default_factory=dict)
     """What differs from a Task's defaults."""
+
+    @property
+    def libraries(self) -> tuple[Contender, ...]:
+        """The contenders, but for the limit."""
+        return tuple(each for each in self.contenders if each.name != self.limit)
 
 
 def _contenders(measure: str, *more: tuple[str, str, str | None]) -> tuple[Contender, ...]:

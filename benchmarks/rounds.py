@@ -46,7 +46,7 @@ def rounds(measure: Measure, servers: Servers, effort: Effort) -> list[Round]:
     while len(found) < effort.rounds:
         order = measure.contenders[:: -1 if len(found) % 2 else 1]
         each = one_round(measure, servers, amount, order, f"round {len(found) + 1}")
-        shortest = min(float(taken["seconds"]) for taken in each.values())
+        shortest = min(float(each[library.name]["seconds"]) for library in measure.libraries)
         if measure.fixed is not None or shortest >= effort.seconds:
             found.append(each)
         else:
@@ -64,7 +64,7 @@ def calibrated(measure: Measure, servers: Servers, seconds: float) -> int:
     if measure.fixed is not None:
         return measure.fixed
     first = one_round(measure, servers, measure.tiny, measure.contenders, "warming up")
-    fastest = min(measure.contenders, key=lambda each: float(first[each.name]["seconds"]))
+    fastest = min(measure.libraries, key=lambda each: float(first[each.name]["seconds"]))
     amounts = []
     for contender in {fastest, measure.contenders[0]}:
         amount, taken = measure.tiny, float(first[contender.name]["seconds"])

@@ -15,6 +15,9 @@ from benchmarks.running import ContenderFailed
 from tests.servers.elasticsearch import Elasticsearch
 from tests.servers.rabbitmq import RabbitMQ
 
+FLAGS = "+hmbs 16777216"
+"""Words of binaries up to which a process of the broker's does not collect garbage: see README.md."""
+
 
 class Servers:
     """Real servers, and the fake one, started when first asked for."""
@@ -25,7 +28,7 @@ class Servers:
     @cached_property
     def rabbitmq(self) -> RabbitMQ:
         """A RabbitMQ node of our own."""
-        return self._stack.enter_context(RabbitMQ())
+        return self._stack.enter_context(RabbitMQ(flags=FLAGS))
 
     @cached_property
     def elasticsearch(self) -> Elasticsearch:

@@ -10,17 +10,20 @@ if TYPE_CHECKING:
     from pamqp.commands import Basic
 
 _NUMBER = struct.Struct(">Q")
-_CLASS = struct.calcsize(">HH")
 
 
 class Peeled:
     """A raw delivery, taken off the wire: see `Raw`."""
 
-    __slots__ = ("_decoded", "_header", "_method", "body")
+    __slots__ = ("_decoded", "_header", "_method", "body", "size")
 
-    def __init__(self, body: bytes, method: bytes, header: bytes) -> None:
-        """`method` is the payload of basic.deliver behind its number, `header` the next frame's."""
+    def __init__(self, body: bytes, method: bytes, header: bytes, size: int) -> None:
+        """`method` is the payload of basic.deliver behind its number, `header` the next frame's.
+
+        `size`: bytes of the body, of which `body` may be no more than the beginning.
+        """
         self.body = body
+        self.size = size
         self._method = method
         self._header = header
         self._decoded: Any = None
@@ -28,11 +31,6 @@ class Peeled:
     def texts(self, names: Sequence[str]) -> dict[str, str]:
         """Return those of the named headers whose value is a text, without decoding the others."""
         return texts(self._header, tuple(names))
-
-    @property
-    def size(self) -> int:
-        size: int = _NUMBER.unpack_from(self._header, _CLASS)[0]
-        return size
 
     @property
     def tag(self) -> int:

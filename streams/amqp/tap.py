@@ -4,9 +4,22 @@ import struct
 from collections.abc import Callable
 
 from ackflow.streams.amqp.peeled import Peeled
-from ackflow.streams.amqp.tapping import BadFrame, Tapping
+from ackflow.streams.amqp.tapping import (
+    AROUND,
+    BASIC,
+    BEFORE_FLAGS,
+    BODY,
+    END,
+    HEAD,
+    HEADER,
+    METHOD,
+    SIZE,
+    BadFrame,
+    Tapping,
+)
 
 DELIVER = struct.pack(">HH", 60, 60)
+_PLAIN = METHOD, HEADER, BODY
 
 
 class Tap(Tapping):
@@ -22,6 +35,46 @@ class Tap(Tapping):
             run, self._run = self._run, []
             self._deliver(run)
 
+    def take_whole(self, data: bytes, position: int, channel: int, largest: int) -> int:
+        """Take deliveries of three whole frames each, as nearly all are, until one is odd.
+
+        The same as frame by frame, which it leaves that one to, in half of the time.
+        """
+        if self._method:
+            return position
+        unpack, add, room = HEAD.unpack_from, self._run.append, min(largest - AROUND, len(data))
+        try:
+            while True:
+                kind, of, size = unpack(data, position)
+                method = position + HEAD.size
+                method_end = method + size
+                header_kind, header_of, header_size = unpack(data, method_end + 1)
+                header = method_end + AROUND
+                header_end = header + header_size
+                body_kind, body_of, body_size = unpack(data, header_end + 1)
+                body = header_end + AROUND
+                body_end = body + body_size
+                if (
+                    (kind, header_kind, body_kind) != _PLAIN
+                    or not channel == of == header_of == body_of
+                    or not data[method_end] == data[header_end] == data[body_end] == END
+                    or not data.startswith(DELIVER, method)
+                    or not data.startswith(BASIC, header)
+                    or header_size < BEFORE_FLAGS + 2
+                    or max(size, header_size, body_size) > room
+                    or body_size > self._kept_bytes
+                    or SIZE.unpack_from(data, header + len(BASIC)) != (body_size,)
+                    or not body_size
+                ):
+                    return position
+                deliver = data[method + len(DELIVER) : method_end]
+                if not _is_whole(deliver):
+                    return position
+                add(Peeled(data[body:body_end], deliver, data[header:header_end], body_size))
+                position = body_end + 1
+        except (struct.error, IndexError):
+            return position
+
     def _take_method(self, data: bytes, start: int, end: int) -> bool:
         if not data.startswith(DELIVER, start):
             return False
@@ -32,7 +85,8 @@ class Tap(Tapping):
         return True
 
     def _take_content(self, method: bytes, header: bytes, body: bytes) -> None:
-        self._run.append(Peeled(body, method, header))
+        (size,) = SIZE.unpack_from(header, len(BASIC))
+        self._run.append(Peeled(body, method, header, size))
 
 
 def _is_whole(method: bytes) -> bool:

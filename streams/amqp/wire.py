@@ -5,19 +5,15 @@ is, and all that one read completes are one run. Pure: no I/O and no task.
 Frames: AMQP 0-9-1, sections 2.3.5 and 4.2.3.
 """
 
-import struct
 from collections.abc import Callable
 
-from ackflow.streams.amqp.tapping import BadFrame, Tapping
+from ackflow.streams.amqp.tapping import AROUND, HEAD, BadFrame, Tapping
 
 HEARTBEAT = b"\x08\0\0\0\0\0\0\xce"
 HEARTBEAT_EVERY = 1.0
 """Seconds between the heartbeats that stand for what is taken."""
 LARGEST_FRAME = 512 * 2**20 + 8
 """Bytes of a frame at most where no limit was agreed upon: RabbitMQ has no larger message."""
-
-_HEAD = struct.Struct(">BHI")
-_AROUND = _HEAD.size + 1
 
 
 class Wire:
@@ -65,10 +61,10 @@ class Wire:
         """Hand the frames of tapped channels to their taps; return what these do not take."""
         rest: list[bytes] = []
         position, passed, end = self._passing, 0, len(data)
-        wanted = _HEAD.size
-        while position + _HEAD.size <= end:
-            kind, channel, size = _HEAD.unpack_from(data, position)
-            whole = size + _AROUND
+        wanted = HEAD.size
+        while position + HEAD.size <= end:
+            kind, channel, size = HEAD.unpack_from(data, position)
+            whole = size + AROUND
             after = position + whole
             tap = self._taps.get(channel)
             if tap is not None:
@@ -77,7 +73,12 @@ class Wire:
                 if after > end:
                     wanted = whole
                     break
-                if tap.take(kind, data, position + _HEAD.size, after - 1):
+                behind = tap.take_whole(data, position, channel, self._largest)
+                if behind > position:
+                    rest.append(data[passed:position])
+                    passed = position = behind
+                    continue
+                if tap.take(kind, data, position + HEAD.size, after - 1):
                     rest.append(data[passed:position])
                     passed = after
                 elif tap.closed:

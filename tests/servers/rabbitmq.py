@@ -49,7 +49,7 @@ class RabbitMQ(Server):
 
     *consumer_timeout* (for an unacked delivery) and *channel_tick_interval* (how often that is
     looked at) are in seconds; *settings* are further lines of rabbitmq.conf, *plugins* the names of
-    plugins to enable, of those that come with RabbitMQ.
+    plugins to enable, of those that come with RabbitMQ, *flags* further ones of Erlang's emulator.
     """
 
     def __init__(
@@ -61,6 +61,7 @@ class RabbitMQ(Server):
         channel_tick_interval: float | None = None,
         settings: Mapping[str, str] | None = None,
         plugins: Sequence[str] = (),
+        flags: str = "",
     ) -> None:
         if (reason := missing()) is not None:
             raise ServerMissing(reason)
@@ -73,6 +74,7 @@ class RabbitMQ(Server):
         self._epmd = Process("epmd", self.folder)
         self._settings = dict(settings or {})
         self._plugins = plugins
+        self._flags = flags
         self._timings = {
             "consumer_timeout": consumer_timeout,
             "channel_tick_interval": channel_tick_interval,
@@ -179,7 +181,7 @@ class RabbitMQ(Server):
             "RABBITMQ_ALLOW_INPUT": "true",
             "RABBITMQ_SERVER_START_ARGS": "-noinput",
             "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": (
-                f"-kernel inet_dist_use_interface {{127,0,0,1}} {arguments}"
+                f"-kernel inet_dist_use_interface {{127,0,0,1}} {self._flags} {arguments}"
             ),
         }
 

@@ -278,6 +278,11 @@ ONE_READ = {
     "no body": METHOD + header(0),
     "no body, and a frame for it": METHOD + header(0) + framed(3, 1, b""),
     "another frame between": METHOD + HEARTBEAT + header(4) + HEARTBEAT + BODY,
+    "a method that does not end": METHOD[:-1] + b"\0" + header(4) + BODY,
+    "a method that is cut": framed(1, 1, METHOD[7:-2]) + header(4) + BODY,
+    "a method that is no delivery": framed(1, 1, b"\0\x3c\0\x32" + METHOD[11:-1])
+    + header(4)
+    + BODY,
     "a header of another channel": METHOD + header(4, channel=2) + BODY,
     "a header of another class": METHOD + header(4, class_id=61) + BODY,
     "a header of another kind": METHOD + b"\x08" + header(4)[1:] + BODY,
