@@ -28,7 +28,7 @@ def measured(names: Sequence[str], effort: Effort) -> dict[str, Any]:
     """Run measures; return what goes into results.json."""
     found: dict[str, list[Round]] = {}
     with ExitStack() as stack:
-        servers = Servers(stack)
+        servers = Servers(stack, warm=not effort.tiny)
         for measure in MEASURES:
             if measure.name in names:
                 found[measure.name] = rounds(measure, servers, effort)

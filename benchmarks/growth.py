@@ -121,7 +121,7 @@ def grown(tables: Sequence[Table], effort: Effort) -> dict[str, Any]:
     """Measure every point of every table."""
     found: dict[str, Any] = {}
     with ExitStack() as stack:
-        servers = Servers(stack)
+        servers = Servers(stack, warm=not effort.tiny)
         for table in tables:
             print(f"{table.name}: {table.what}", flush=True)
             rows = []

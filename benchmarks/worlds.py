@@ -12,6 +12,7 @@ from benchmarks.contenders.task import Task
 from benchmarks.contenders.wire import Wire, fill
 from benchmarks.fake_elasticsearch import FakeElasticsearch
 from benchmarks.running import ContenderFailed
+from benchmarks.warming import warm_up
 from tests.servers.elasticsearch import Elasticsearch
 from tests.servers.rabbitmq import RabbitMQ
 
@@ -20,10 +21,14 @@ FLAGS = "+hmbs 16777216"
 
 
 class Servers:
-    """Real servers, and the fake one, started when first asked for."""
+    """Real servers, and the fake one, started when first asked for.
 
-    def __init__(self, stack: ExitStack) -> None:
+    `warm`: whether they are to be as fast as they become, which takes a minute.
+    """
+
+    def __init__(self, stack: ExitStack, *, warm: bool = True) -> None:
         self._stack = stack
+        self._warm = warm
 
     @cached_property
     def rabbitmq(self) -> RabbitMQ:
@@ -33,7 +38,10 @@ class Servers:
     @cached_property
     def elasticsearch(self) -> Elasticsearch:
         """An Elasticsearch node of our own."""
-        return self._stack.enter_context(Elasticsearch())
+        elasticsearch = self._stack.enter_context(Elasticsearch())
+        if self._warm:
+            warm_up(elasticsearch)
+        return elasticsearch
 
     @cached_property
     def fake(self) -> FakeElasticsearch:
