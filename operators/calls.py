@@ -24,7 +24,7 @@ LEFT: Final[Any] = object()
 """Stands for the answer of a call that nobody took: its message is given back."""
 
 SPREAD = 8
-"""Calls that are started in a turn of the loop, but for the first ones.
+"""Calls that are started in a turn of the loop at most.
 
 Calls that start together end together: they would come in bursts, with ever fewer under way in between.
 """
@@ -100,6 +100,9 @@ class Calls:
         """Return how many calls were made; results nobody has taken yet count as calls."""
         return len(self._leaving) + (0 if self._ordered else len(self._under_way))
 
+    def _room(self) -> int:
+        return self._stage.concurrency - self._called()
+
     async def runs(self) -> AsyncGenerator[Run[Any]]:
         """Start calls where there is room, and hand out what has finished."""
         try:
@@ -116,7 +119,7 @@ class Calls:
                         yield run
                 if self._pull.ended and not self._called():
                     return
-                if self._over():
+                if self._over() or (self._waiting and self._room() > 0):
                     await asyncio.sleep(0)
                 else:
                     await self._wake.wait()
@@ -139,15 +142,13 @@ class Calls:
         if self._context.session.draining and self._waiting:
             settle([token for _, token in self._waiting], GIVEN_BACK)
             self._waiting.clear()
-        room = self._stage.concurrency - self._called()
+        room = min(self._room(), SPREAD)
         while self._waiting and room > 0:
             value, token = self._waiting.popleft()
             if not fresh(token):
                 continue
             call = _Call(value, token)
-            self._under_way.add(call)
-            if self._ordered:
-                self._leaving.append(call)
+            (self._leaving.append if self._ordered else self._under_way.add)(call)
             context = None if self._observer is None else self._observer.context(token)
             call.task = self._create_task(self._make(call), name=self._name, context=context)
             room -= 1
@@ -165,15 +166,15 @@ class Calls:
             if isinstance(error, (KeyboardInterrupt, SystemExit)):
                 raise
         call.over = True
-        self._under_way.discard(call)
         if not self._ordered:
+            self._under_way.discard(call)
             self._leaving.append(call)
         elif self._leaving[0] is not call:
             return
         self._wake.set()
 
     def _collect(self) -> None:
-        """Take out what has finished, not more in a turn of the loop than are to be started in it."""
+        """Take out what has finished, not more in a turn of the loop than may be started in it."""
         for _ in range(SPREAD):
             if not self._over():
                 return
@@ -216,6 +217,6 @@ class Calls:
         """Cancel the calls under way; their messages stay unsettled, and so go back."""
         self._closed = True
         try:
-            await cancelled(*[call.task for call in self._under_way])
+            await cancelled(*[call.task for call in (*self._leaving, *self._under_way)])
         finally:
             await self._pull.close()

@@ -126,7 +126,6 @@ async def test_what_follows_calls_that_ended_together_is_spread_over_turns_of_th
     await turns
     each = Counter(started[number] for number in range(40, 80))
     assert max(each.values()) < 2 * 8, "they need not begin where the count of turns does"
-    assert len(each) == 5, "and none is idle meanwhile"
 
 
 async def test_results_of_calls_that_ended_together_are_written_together() -> None:
