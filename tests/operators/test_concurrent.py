@@ -63,7 +63,10 @@ async def test_results_nobody_takes_stop_further_calls(ordered: bool) -> None:
     await handle.abort()
 
 
-async def test_it_pulls_no_further_ahead_than_its_concurrency() -> None:
+@pytest.mark.parametrize(("concurrency", "ahead"), [(4, 0), (15, 0), (16, 1), (32, 2)])
+async def test_it_pulls_a_sixteenth_further_than_its_concurrency(
+    concurrency: int, ahead: int
+) -> None:
     pulled: list[int] = []
 
     async def source() -> AsyncIterator[int]:
@@ -74,28 +77,10 @@ async def test_it_pulls_no_further_ahead_than_its_concurrency() -> None:
     async def stuck(number: int) -> None:
         await asyncio.Event().wait()
 
-    step = op.map_async(stuck, concurrency=4)
+    step = op.map_async(stuck, concurrency=concurrency)
     handle = (streams.from_iterable(source()) | step | sinks.count()).start()
     await asyncio.sleep(100)
-    assert len(pulled) <= 4 + 1
-    await handle.abort()
-
-
-async def test_many_calls_at_a_time_have_a_sixteenth_pulled_ahead() -> None:
-    pulled: list[int] = []
-
-    async def source() -> AsyncIterator[int]:
-        for number in range(99):
-            pulled.append(number)
-            yield number
-
-    async def stuck(number: int) -> None:
-        await asyncio.Event().wait()
-
-    step = op.map_async(stuck, concurrency=32)
-    handle = (streams.from_iterable(source()) | step | sinks.count()).start()
-    await asyncio.sleep(100)
-    assert len(pulled) == 32 + 2
+    assert len(pulled) == concurrency + ahead
     await handle.abort()
 
 
