@@ -101,6 +101,7 @@ class Calls:
         return len(self._leaving) + (0 if self._ordered else len(self._under_way))
 
     def _room(self) -> int:
+        """Return how many more calls may start."""
         return self._stage.concurrency - self._called()
 
     async def runs(self) -> AsyncGenerator[Run[Any]]:
@@ -164,7 +165,11 @@ class Calls:
         except BaseException as error:
             call.error = error
             if isinstance(error, (KeyboardInterrupt, SystemExit)):
-                raise
+                raise  # it ends the loop, from out of a task alone
+        finally:
+            self._ended(call)
+
+    def _ended(self, call: _Call) -> None:
         call.over = True
         if not self._ordered:
             self._under_way.discard(call)
@@ -207,6 +212,8 @@ class Calls:
         failure, call.error = call.error, None  # its traceback holds the call
         if not isinstance(failure, Exception):
             assert failure is not None
+            assert call.task is not None
+            call.task.exception()  # it counts as looked at
             raise failure
         if self._context.caught:
             return Run([call.value], [call.token], failure)

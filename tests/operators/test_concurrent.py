@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 
 import pytest
 
@@ -280,3 +281,25 @@ async def test_an_abort_cancels_the_calls_and_gives_their_messages_back() -> Non
     assert sorted(cancelled) == [1, 2]
     assert (queue.ready, queue.acked) == ([1, 2, 3], [])
     assert_all_closed(queue)
+
+
+@pytest.mark.parametrize("ordered", [True, False])
+def test_a_run_ends_with_the_interrupt_of_a_call_when_the_loop_goes_on(ordered: bool) -> None:
+    """As in a notebook, whose loop outlives a Ctrl-C."""
+
+    async def interrupted(number: int) -> int:
+        raise KeyboardInterrupt
+
+    async def main() -> int:
+        return await (streams.of(1) | op.map_async(interrupted, ordered=ordered) | sinks.count())
+
+    loop = asyncio.new_event_loop()
+    try:
+        task = loop.create_task(main())
+        for _ in range(3):
+            with suppress(KeyboardInterrupt):
+                loop.run_until_complete(asyncio.wait([task], timeout=1))
+        assert task.done()
+        assert isinstance(task.exception(), KeyboardInterrupt)
+    finally:
+        loop.close()
