@@ -60,7 +60,7 @@ coverage: $(LISTING)  ## branch coverage of streams/core and operators: 100 %, o
 servers: $(LISTING)  ## RabbitMQ on port 5672 and Elasticsearch on port 9200, for trying things out
 	PYTHON=$(BIN)/python tests/servers/up
 
-bench: $(LISTING)  ## against other libraries, half an hour; ARGS="--measure consume", --tiny, --write, --poison
+bench: $(LISTING)  ## against other libraries, 45 minutes; ARGS="--measure consume", --tiny, --write, --poison
 	$(BIN)/python -m benchmarks $(ARGS)
 
 chaos: $(LISTING)  ## break real servers and processes, account for every message; ARGS="--form long --seed 1"

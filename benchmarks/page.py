@@ -22,7 +22,7 @@ HEAD = """# Performance
 
 <!-- Made by `python -m benchmarks.page` from benchmarks/results.json and growth.json; don't edit. -->
 
-    make bench ARGS=--write                          measure, half an hour on an idle machine
+    make bench ARGS=--write                          measure, 45 minutes on an idle machine
     .venv/bin/python -m benchmarks.growth --write    what grows how, twenty minutes
     .venv/bin/python -m benchmarks.page              this page
 
