@@ -41,7 +41,8 @@ class JumpingSelector(selectors.DefaultSelector):
         if self._loop.waits:
             return self._await_calls()
         others = self._others()
-        events = super().select(GRACE) if others else []
+        # Looked at again even without others: a thread may have answered and ended in between.
+        events = super().select(GRACE if others else 0)
         if events or self._loop.wake_idlers():
             return events
         if timeout is None:

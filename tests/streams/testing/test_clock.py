@@ -224,6 +224,34 @@ def test_a_thread_of_ones_own_is_waited_for_before_a_hang_is_declared() -> None:
     assert run(main()) == "done"
 
 
+def test_a_thread_that_answers_and_ends_while_the_loop_looks_for_threads_is_heard(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    enumerate_threads = threading.enumerate
+
+    async def main() -> str:
+        loop, done = asyncio.get_running_loop(), asyncio.Event()
+        looked = threading.Event()
+
+        def work() -> None:
+            looked.wait()
+            loop.call_soon_threadsafe(done.set)
+
+        thread = threading.Thread(target=work)
+        thread.start()
+
+        def end_and_enumerate() -> list[threading.Thread]:
+            looked.set()
+            thread.join()
+            return enumerate_threads()
+
+        monkeypatch.setattr(threading, "enumerate", end_and_enumerate)
+        await done.wait()
+        return "done"
+
+    assert run(main()) == "done"
+
+
 def test_a_call_in_an_executor_that_takes_too_long_is_a_hang(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
