@@ -1,6 +1,7 @@
 """Building: from links to a graph of bounded size."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from ackflow.streams.core import (
@@ -26,7 +27,25 @@ BESIDE = 12
 """Branches beside each other that are drawn where not all stages are."""
 
 
-def build(part: Any) -> Graph:
+def told(link: Link) -> Node:
+    """Say what a stage is, with what it was told."""
+    return Node(link.kind, line(_name(link)), details(link), carries(link.shapes))
+
+
+def labelled(place: int, label: str) -> str:
+    """Say what a branch is for."""
+    return line(label)
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """How stages, and the branches beside each other, are put into words."""
+
+    node: Callable[[Link], Node] = told
+    label: Callable[[int, str], str] = labelled
+
+
+def build(part: Any, words: Words | None = None) -> Graph:
     """Make the graph of a stream, operator, sink or pipeline."""
     writable = hasattr(part, "write") or hasattr(part, "write_messages")
     if not (isinstance(part, Stream | Composable | Ending | Pipeline) or writable):
@@ -35,18 +54,19 @@ def build(part: Any) -> Graph:
             f"got {shown(part)}; op.map(function) makes an operator of a function"
         )
     found = whole(part)
-    return Graph(_chain(found, SOME if count(found, MOST + 1) > MOST else UNBOUNDED))
+    room = SOME if count(found, MOST + 1) > MOST else UNBOUNDED
+    return Graph(_chain(found, room, words or Words()))
 
 
-def _chain(found: list[Link], room: int) -> Chain:
+def _chain(found: list[Link], room: int, words: Words) -> Chain:
     """Draw links, at most so many; those in the middle are left out."""
     front, hidden, back = _cut(found, max(room, 1))
     kept = [*front, *back]
     forks = sum(bool(link.inputs) + bool(link.branches) for link in kept)
     share = room if room == UNBOUNDED else max(1, (room - len(kept)) // max(1, forks))
     more = [_more(hidden)] if hidden else []
-    parts = [*(part for link in front for part in _link(link, share)), *more]
-    return (*parts, *(part for link in back for part in _link(link, share)))
+    parts = [*(part for link in front for part in _link(link, share, words)), *more]
+    return (*parts, *(part for link in back for part in _link(link, share, words)))
 
 
 def _cut(found: list[Link], room: int) -> tuple[list[Link], list[Link], list[Link]]:
@@ -63,19 +83,18 @@ def _more(hidden: Sequence[Any]) -> Node:
     return Node("more", f"… {number:,} more" if number < COUNTED else f"… over {COUNTED:,} more")
 
 
-def _link(link: Link, share: int) -> Chain:
+def _link(link: Link, share: int, words: Words) -> Chain:
     """Draw one link, with what flows into it before, and what its elements part into behind."""
     if link.kind == "open":
         return (Node("open", ""),)
-    node = Node(link.kind, line(_name(link)), details(link), carries(link.shapes))
-    flowing = (
-        [Fork("in", _branches([("", i) for i in link.inputs], share, None))] if link.inputs else []
-    )
+    node = words.node(link)
+    inputs = [("", each) for each in link.inputs]
+    flowing = [Fork("in", _branches(inputs, share, None, words))] if inputs else []
     if not link.branches:
         return (*flowing, node)
     shape = None if link.shapes is None else link.shapes[0]
     end = [Node("join", "")] if link.kind == "operator" else []
-    return (*flowing, node, Fork("out", _branches(link.branches, share, shape)), *end)
+    return (*flowing, node, Fork("out", _branches(link.branches, share, shape, words)), *end)
 
 
 def _name(link: Link) -> object:
@@ -84,11 +103,14 @@ def _name(link: Link) -> object:
     return getattr(link.part, "name", type(link.part).__name__)
 
 
-def _branches(found: Branches, room: int, shape: Shape | None) -> tuple[Branch, ...]:
+def _branches(found: Branches, room: int, shape: Shape | None, words: Words) -> tuple[Branch, ...]:
     """Draw branches, at most so many; the last ones are left out."""
     most = room if room == UNBOUNDED else min(room, BESIDE)
     kept = list(found) if len(found) <= most else list(found[: max(most - 1, 0)])
     share = room if room == UNBOUNDED else room // max(1, len(kept))
-    drawn = [Branch(line(label), _chain(links(branch, shape), share)) for label, branch in kept]
+    drawn = [
+        Branch(words.label(place, label), _chain(links(branch, shape), share, words))
+        for place, (label, branch) in enumerate(kept)
+    ]
     hidden = [branch for _, branch in found[len(kept) :]]
     return (*drawn, *([Branch("", (_more(hidden),))] if hidden else []))

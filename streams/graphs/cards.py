@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from ackflow.streams.graphs.graph import DOTS, Detail, Node
+from ackflow.streams.graphs.graph import DOTS, Detail, Figure, Node
 from ackflow.streams.graphs.labels import cells, short
 
 TITLE = 8.6
@@ -12,6 +12,8 @@ WIDEST = 34
 """Columns of a row that are shown."""
 ROWS = 4
 """Settings that are shown; the others are in the card's tooltip."""
+FIGURE = 7
+"""Columns of a figure at least, so that a card does not grow with what it counts."""
 LINE = 16.0
 PADDING = 16.0
 DOT = 10.0
@@ -46,8 +48,16 @@ def card(node: Node) -> Card:
     if len(rows) > ROWS:
         rows = [*rows[: ROWS - 1], Row("", f"… {len(rows) - ROWS + 1} more")]
     columns = [cells(row.key) + 1 + cells(row.text) for row in rows]
+    columns.append(_columns(node.figures))
     width = max([TITLE * cells(title), *(ROW * count for count in columns)]) + 2 * PADDING
-    return Card(node, title, tuple(rows), max(width, 72.0), 20.0 + LINE * (1 + len(rows)))
+    lines = 1 + len(rows) + len(node.figures)
+    return Card(node, title, tuple(rows), max(width, 72.0), 20.0 + LINE * lines)
+
+
+def _columns(figures: tuple[Figure, ...]) -> int:
+    """Return how many columns figures take, all keys in front of all values."""
+    keys = max((cells(figure.key) for figure in figures), default=0)
+    return keys + 2 + max((max(cells(figure.text), FIGURE) for figure in figures), default=0)
 
 
 def _row(detail: Detail) -> Row:

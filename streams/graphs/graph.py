@@ -27,6 +27,15 @@ class Detail:
 
 
 @dataclass(frozen=True, slots=True)
+class Figure:
+    """One thing that a stage has done in a run, and whether that is bad news."""
+
+    key: str
+    text: str
+    bad: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Node:
     """One stage, in texts of one printable line each."""
 
@@ -35,6 +44,8 @@ class Node:
     details: tuple[Detail, ...] = ()
     carries: str = ""
     """What its elements are where that is not what came, such as "up to 256 each"."""
+    figures: tuple[Figure, ...] = ()
+    """What it has done, where a run is shown."""
 
     def __str__(self) -> str:
         if self.kind in ("more", *DOTS):

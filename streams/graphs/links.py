@@ -31,6 +31,8 @@ class Link:
     """What flows into it, where that is more than the link before."""
     shapes: tuple[Shape, Shape] | None = None
     """Of the elements that come, and of those that leave, where that is known."""
+    stream: Stream[Any] | None = None
+    """What it is the last stage of, where it has met a stream."""
 
     @property
     def branches(self) -> Branches:
@@ -116,7 +118,7 @@ def _flowing(stream: Stream[Any]) -> list[Link]:
         if len(each.inputs) > 1:
             found = []
         inputs = each.inputs if len(each.inputs) > 1 else ()
-        found.append(Link(_kind(each.stage), each.stage, inputs, (before, shape)))
+        found.append(Link(_kind(each.stage), each.stage, inputs, (before, shape), each))
     return found
 
 

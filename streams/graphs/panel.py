@@ -136,7 +136,6 @@ def _text(panel: Panel) -> Iterator[str]:
 def _style() -> str:
     rules = [f".ackflow-panel .{name}{{fill:{dark}}}" for name, (_, dark) in INKS.items()]
     rules.append(".ackflow-panel .b{fill:#0d1117;stroke:#3d444d}.ackflow-panel .r{stroke:#30363d}")
-    rules.append(".ackflow-panel .e{fill:#ff7b72}")
     rules += [f".ackflow-panel .{kind}{{fill:{mark}}}" for kind, (_, _, mark) in DARK.items()]
     size = ".ackflow-panel{max-width:100%;height:auto}"
     return f"{size}@media(prefers-color-scheme:dark){{{''.join(rules)}}}"
@@ -219,8 +218,7 @@ def _plot(panel: Panel, top: float) -> Iterator[str]:
 
 
 def _word(x: float, y: float, words: str, kind: str, anchor: str, font: str, size: int = 11) -> str:
-    ink = "#cf222e" if kind == "e" else INKS[kind][0]
     return (
         f'<text class="{kind}" x="{x:.1f}" y="{y:.1f}" font-size="{size}" text-anchor="{anchor}"'
-        f' font-family="{escape(font)}" fill="{ink}">{escape(words)}</text>'
+        f' font-family="{escape(font)}" fill="{INKS[kind][0]}">{escape(words)}</text>'
     )

@@ -9,7 +9,7 @@ from html import escape
 from typing import Literal
 
 from ackflow.streams.graphs.cards import LINE, PADDING, Card, Row
-from ackflow.streams.graphs.graph import DOTS, Chain
+from ackflow.streams.graphs.graph import DOTS, Chain, Figure
 from ackflow.streams.graphs.layout import PILL, Box, Line, Place, label_width, layout
 from ackflow.streams.graphs.text import text
 
@@ -36,8 +36,13 @@ DARK = {
     "open": ("#0d1117", "#8b949e", "#8b949e"),
     "join": ("#8b949e", "#8b949e", "#8b949e"),
 }
-INKS = {"t": ("#1f2328", "#e6edf3"), "k": ("#656d76", "#9198a1"), "f": ("#8250df", "#d2a8ff")}
-"""Titles and values, names of settings, users' functions: light and dark."""
+INKS = {
+    "t": ("#1f2328", "#e6edf3"),
+    "k": ("#656d76", "#9198a1"),
+    "f": ("#8250df", "#d2a8ff"),
+    "e": ("#cf222e", "#ff7b72"),
+}
+"""Titles and values, names of settings, users' functions, errors: light and dark."""
 
 
 def _style() -> str:
@@ -48,25 +53,30 @@ def _style() -> str:
     ]
     rules += [f".ackflow-graph .{name}{{fill:{dark}}}" for name, (_, dark) in INKS.items()]
     rules.append(".ackflow-graph .p{fill:#21262d;stroke:#3d444d}")
-    return f"<style>@media(prefers-color-scheme:dark){{{''.join(rules)}}}</style>"
+    return f"@media(prefers-color-scheme:dark){{{''.join(rules)}}}"
 
 
-def svg(chain: Chain, direction: Literal["right", "down"] | None) -> str:
-    """Return a graph as an SVG."""
+STYLE = _style()
+"""What changes its colours on dark pages."""
+
+
+def svg(chain: Chain, direction: Literal["right", "down"] | None, *, alone: bool = True) -> str:
+    """Return a graph as an SVG that needs nothing else, or as one for a page that has `STYLE`."""
     box = layout(chain, direction == "down")
     down = direction == "down"
     if direction is None and box.length > WIDEST:
         other = layout(chain, down=True)
         if other.breadth < box.length:
             box, down = other, True
-    return "".join(_Drawing(down).svg(box, chain))
+    return "".join(_Drawing(down, alone).svg(box, chain))
 
 
 class _Drawing:
     """Draws what goes to the right, or down."""
 
-    def __init__(self, down: bool) -> None:
+    def __init__(self, down: bool, alone: bool) -> None:
         self._down = down
+        self._alone = alone
 
     def svg(self, box: Box, chain: Chain) -> Iterator[str]:
         length, breadth = (_number(size + 2 * MARGIN) for size in (box.length, box.breadth))
@@ -75,9 +85,9 @@ class _Drawing:
         yield (
             f'<svg xmlns="http://www.w3.org/2000/svg" class="ackflow-graph" role="img"'
             f' width="{width}" height="{height}" viewBox="0 0 {width} {height}"'
-            f' style="max-width:100%" aria-label="{escape(names)}"'
-            f' font-family="{escape(MONOSPACE)}">'
-            f"<title>{escape(names)}</title><desc>{escape(text(chain, 100))}</desc>{_style()}"
+            f'{self._fit} aria-label="{escape(names)}" font-family="{escape(MONOSPACE)}">'
+            f"<title>{escape(names)}</title><desc>{escape(text(chain, 100))}</desc>"
+            f"{f'<style>{STYLE}</style>' if self._alone else ''}"
             f'<g transform="translate({_number(MARGIN)} {_number(MARGIN)})">'
         )
         for line in box.lines:
@@ -88,6 +98,10 @@ class _Drawing:
             if line.label:
                 yield self._label(line)
         yield "</g></svg>"
+
+    @property
+    def _fit(self) -> str:
+        return ' style="max-width:100%"' if self._alone else ""
 
     def _at(self, along: float, across: float) -> str:
         x, y = (across, along) if self._down else (along, across)
@@ -150,6 +164,8 @@ def _drawn(card: Card) -> Iterator[str]:
     yield _words(PADDING, 22, "t", 13, card.title, ' font-weight="600"')
     for number, row in enumerate(card.rows, 1):
         yield _row(row, 22 + LINE * number)
+    for number, figure in enumerate(card.node.figures, 1 + len(card.rows)):
+        yield from _figure(figure, card.width - PADDING, 22 + LINE * number)
 
 
 def _row(row: Row, y: float) -> str:
@@ -162,6 +178,12 @@ def _row(row: Row, y: float) -> str:
         for kind, words, dx in parts
     )
     return f'<text x="{_number(PADDING)}" y="{_number(y)}" font-size="11">{"".join(spans)}</text>'
+
+
+def _figure(figure: Figure, right: float, y: float) -> Iterator[str]:
+    """Draw a figure: what it is on the left, and how much on the right."""
+    yield _words(PADDING, y, "k", 11, figure.key)
+    yield _words(right, y, "e" if figure.bad else "t", 11, figure.text, ' text-anchor="end"')
 
 
 def _words(x: float, y: float, kind: str, size: int, words: str, more: str = "") -> str:

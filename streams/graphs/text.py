@@ -50,13 +50,14 @@ def _node(node: Node, width: int) -> Iterator[str]:
         yield node.name
         return
     width = max(width, NARROWEST) - 2
-    carries = f"  → {node.carries}" if node.carries else ""
-    whole = f"{node}{carries}"
+    carries = f"→ {node.carries}" if node.carries else ""
+    figures = ", ".join(f"{figure.key} {figure.text}" for figure in node.figures)
+    whole = "  ".join(filter(None, (str(node), carries, figures)))
     mark = MARKS[node.kind]
     if cells(whole) <= width:
         yield f"{mark} {whole}"
         return
     yield f"{mark} {short(node.name, width)}"
-    for line in [*map(str, node.details), carries.strip()]:
+    for line in [*map(str, node.details), carries, figures]:
         if line:
             yield f"    {short(line, width - 2)}"

@@ -2,12 +2,16 @@
 
 from base64 import b64encode
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from hashlib import sha256
 from html import escape
 
 from ackflow.streams.core import Figure
+from ackflow.streams.graphs import Graph
 from ackflow.streams.graphs.panel import STYLE as PANEL
 from ackflow.streams.graphs.panel import Panel
+from ackflow.streams.graphs.svg import STYLE as GRAPH
+from ackflow.streams.graphs.svg import svg
 
 EVERY = 1
 """Seconds after which it asks for what is new."""
@@ -16,7 +20,7 @@ SELDOM = 5
 
 STYLE = (
     """
-body { font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 50rem; padding: 0 1rem;
+body { font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 64rem; padding: 0 1rem;
        background: #fff; color: #222 }
 h1 { font-size: 1.4rem; margin: 0; overflow-wrap: anywhere }
 .ready, .not-ready { border-left: .4rem solid #2a7d2a; padding-left: .6rem }
@@ -27,7 +31,9 @@ th, td { border-bottom: 1px solid #ddd; padding: .2rem .4rem; text-align: left; 
 td:last-child { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap }
 th { font-weight: normal }
 small { color: #666 }
-#graph svg { width: 100% }
+#graph { margin: 1rem 0; text-align: center }
+#graph svg { max-width: 100%; height: auto }
+#run svg { width: 100% }
 .away main { opacity: .4 }
 #away { display: none; color: #b3261e }
 .away #away { display: block }
@@ -39,15 +45,16 @@ small { color: #666 }
   #away { color: #ff7b72 }
 }
 """
+    + GRAPH
     + PANEL
 )
 SCRIPT = f"""
 const put = (old, fresh) => {{
   if (old.isEqualNode(fresh)) return
-  const parts = [...old.children], others = [...fresh.children]
-  if (!parts.length || parts.length !== others.length || old.tagName === "svg")
+  const parts = [...old.childNodes], others = [...fresh.childNodes]
+  if (!parts.length || parts.length !== others.length || old.nodeName !== fresh.nodeName)
     return old.replaceWith(fresh)
-  old.className = fresh.className
+  for (const {{name, value}} of fresh.attributes) old.setAttribute(name, value)
   parts.forEach((part, at) => put(part, others[at]))
 }}
 const again = async () => {{
@@ -80,10 +87,17 @@ POLICY = (
 )
 
 
-def page(
-    name: str, figures: Iterable[Figure], reasons: Sequence[str], panel: Panel | None = None
-) -> str:
-    """Return the page of a run; `reasons`: why it is not ready, if it is not."""
+def drawn(graph: Graph, panel: Panel) -> str:
+    """Return the pictures of a run: its graph, which has the stages' figures, and all else of it."""
+    rest = replace(panel, lines=())
+    return (
+        f'<div id="graph">{svg(graph.chain, None, alone=False)}</div>\n'
+        f'<div id="run">{rest.svg(alone=False)}</div>\n'
+    )
+
+
+def page(name: str, figures: Iterable[Figure], reasons: Sequence[str], pictures: str = "") -> str:
+    """Return the page of a run; `reasons`: why it is not ready; `pictures`: what `drawn` makes."""
     state = "not ready" if reasons else "ready"
     said = "".join(f"<li>{escape(reason)}</li>" for reason in reasons)
     rows = "".join(_rows(figure) for figure in figures)
@@ -97,8 +111,7 @@ def page(
         f"<main><h1>{escape(name)}</h1>\n"
         f'<div class="{state.replace(" ", "-")}" role="status">'
         f"<p>{state}</p>{f'<ul>{said}</ul>' if said else ''}</div>\n"
-        f'<div id="graph">{panel.svg(alone=False) if panel else ""}</div>\n'
-        f"<table><tbody>\n{rows}</tbody></table></main>\n"
+        f"{pictures}<table><tbody>\n{rows}</tbody></table></main>\n"
         '<p><small><a href="/metrics">metrics</a> <a href="/readyz">readyz</a> '
         f'<a href="/healthz">healthz</a></small></p><script>{SCRIPT}</script></body></html>\n'
     )

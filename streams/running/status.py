@@ -6,10 +6,11 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from ackflow.streams.core import Handle, check_duration, check_flag, describe, printable, shown
+from ackflow.streams.graphs.flow import Flow
 from ackflow.streams.graphs.watching import Watch
 from ackflow.streams.running.figures import TEXT, figures_of, place, text
 from ackflow.streams.running.guard import Guard, host_and_port, is_loopback
-from ackflow.streams.running.page import POLICY, page
+from ackflow.streams.running.page import POLICY, drawn, page
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -147,7 +148,7 @@ class Board:
         """The port it listens at."""
         self._status = status
         self._handle: Handle[Any] | None = None
-        self._watch: Watch | None = None
+        self._seen: tuple[Watch, Flow] | None = None
         self._answers: dict[str, Callable[[], tuple[int, str, str]]] = {
             "/": self._page,
             "/healthz": lambda: (200, "ok\n", PLAIN),
@@ -158,7 +159,7 @@ class Board:
     def show(self, handle: Handle[Any]) -> None:
         """Answer for this run from now on."""
         self._handle = handle
-        self._watch = Watch(handle, place)
+        self._seen = Watch(handle, place), Flow(handle._pipeline, place)
 
     async def answer(self, request: "web.BaseRequest") -> "web.Response":
         """Answer one request."""
@@ -203,8 +204,13 @@ class Board:
 
     def _page(self) -> tuple[int, str, str]:
         name = printable(self._status.name, 200) or "pipeline"
-        panel = None if self._watch is None else self._watch.panel()
-        return 200, page(name, self._figures(), self.reasons(), panel), "text/html; charset=utf-8"
+        pictures = ""
+        if self._seen is not None:
+            watch, flow = self._seen
+            panel = watch.panel()
+            pictures = drawn(flow.graph(panel.lines), panel)
+        said = page(name, self._figures(), self.reasons(), pictures)
+        return 200, said, "text/html; charset=utf-8"
 
     def _readyz(self) -> tuple[int, str, str]:
         reasons = self.reasons()

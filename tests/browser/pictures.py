@@ -37,14 +37,14 @@ async def status(browser: Any) -> None:
     handle, tables = scene.pipeline().start(measure=True, limit=scene.COUNT), Tables()
     async with Status("127.0.0.1:0", name="orders").serve() as board:
         board.show(handle)
-        page = await browser.new_page(viewport={"width": 900, "height": 620})
+        page = await browser.new_page(viewport={"width": 960, "height": 720})
         await page.goto(f"http://127.0.0.1:{board.port}/")
-        scene.drawn(tables, handle)  # a rate is the mean since it was first looked at
+        scene.lines(tables, handle)  # a rate is the mean since it was first looked at
         while handle.stats().acked < MIDDLE:
             await asyncio.sleep(0.1)
         await page.wait_for_timeout(1200)
         await page.screenshot(path=scene.PICTURES / "status.png")
-        terminal(scene.drawn(tables, handle))
+        terminal(scene.lines(tables, handle))
     await handle.abort()
 
 

@@ -16,8 +16,9 @@ from ackflow import operators as op
 from ackflow import sinks, streams
 from ackflow.streams import testing
 from ackflow.streams.core import Figure, StageCount
+from ackflow.streams.graphs.flow import Flow
 from ackflow.streams.graphs.panel import Line, Panel
-from ackflow.streams.running.page import SCRIPT, page
+from ackflow.streams.running.page import SCRIPT, drawn, page
 from ackflow.streams.running.table import Size, Tables
 from tests.browser import lab
 
@@ -59,7 +60,15 @@ def panel() -> Panel:
     return Panel("running", 61.0, "9 delivered, 5 accepted", lines, ((1.0, 2.0), (3.0, 1.0)), notes)
 
 
-def drawn(tables: Tables, handle: Any) -> Console:
+def site() -> str:
+    """Return the status page of a run at a time."""
+    figures = [Figure("orders_total", "counter", "Orders.", [({"kind": "new"}, 1234)])]
+    parts = streams.memory.queue(prefetch=512) | op.map(int) | sinks.each(print)
+    graph = Flow(parts, str).graph(panel().lines)
+    return page("orders", figures, ["halted: each(store)"], drawn(graph, panel()))
+
+
+def lines(tables: Tables, handle: Any) -> Console:
     """Draw a run as on a terminal."""
     console = Console(record=True, width=COLUMNS, file=StringIO(), force_terminal=True)
     console.print(tables.draw({"": handle}, Size(COLUMNS, 24)))
@@ -70,19 +79,17 @@ async def _terminal() -> str:
     queue = streams.memory.queue(["1", "2", "x"], dead_letter="discard")
     handle = (queue | op.map(int) | sinks.count()).start(measure=True, limit=3)
     await handle
-    return drawn(Tables(), handle).export_text(styles=True)
+    return lines(Tables(), handle).export_text(styles=True)
 
 
 def looks() -> dict[str, str]:
     """Return what each picture shows of fixed figures, with the scene it is taken of."""
-    figures = [Figure("orders_total", "counter", "Orders.", [({"kind": "new"}, 1234)])]
-    site = page("orders", figures, ["halted: each(store)"], panel()).replace(SCRIPT, "")
     with asyncio.Runner(loop_factory=testing.VirtualLoop) as runner:
         terminal = runner.run(_terminal())
     shown = {
         "jupyter-graph.png": SHOW + streams.graph(pipeline()).svg(),
         "jupyter.png": FOLLOW + panel().svg(),
-        "status.png": site,
+        "status.png": site().replace(SCRIPT, ""),
         "progress.svg": terminal,
     }
     return {name: PIPELINE + look for name, look in shown.items()}

@@ -1,5 +1,6 @@
 """The status page in a real browser: it follows the run in place, and is of no use to another page."""
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -76,19 +77,48 @@ async def test_the_graph_follows_the_run_in_place(page: Any) -> None:
     async with running(pipeline) as handle, showing() as shown:
         shown.board.show(handle)
         await page.goto(shown.url)
-        graph = page.locator("#graph svg")
-        await expect(graph).to_contain_text("map(<lambda>)")
-        wide = await graph.evaluate("graph => graph.getBoundingClientRect().width")
-        assert 400 < wide <= 800
-        marked = "for (const each of document.querySelectorAll('h1, tr, #graph')) each.mark = 1"
+        boxes, run = page.locator("#graph svg g[class]"), page.locator("#run svg")
+        await expect(boxes).to_contain_text(["memory.queue", "map<lambda>", "to_list"])
+        wide = await boxes.evaluate_all(WIDTHS)
+        assert all(100 < each < 300 for each in wide)
+        marked = f"for (const each of document.querySelectorAll({KEPT!r})) each.mark = 1"
         await page.evaluate(f"{{ {marked}; scrollTo(0, 50) }}")
+        await (
+            boxes.nth(1)
+            .locator("text")
+            .first.evaluate("text => getSelection().selectAllChildren(text)")
+        )
         queue.put(*map(str, range(40)), "no number")
-        await expect(graph).to_contain_text("1 × ValueError in map(<lambda>)")
-        await expect(graph).to_contain_text("41 accepted, 1 rejected")
-        kept = "[...document.querySelectorAll('h1, #graph')].map(each => each.mark)"
-        assert await page.evaluate(kept) == [1, 1]
+        await expect(boxes.nth(0)).to_contain_text(re.compile(r"out42"))
+        await expect(boxes.nth(1)).to_contain_text(re.compile(r"in42out41.*errors1$"))
+        await expect(boxes.nth(2)).to_contain_text(re.compile(r"in41out41.*errors0$"))
+        await expect(run).to_contain_text("1 × ValueError in map(<lambda>)")
+        await expect(run).to_contain_text("41 accepted, 1 rejected")
+        kept = f"[...document.querySelectorAll({KEPT!r})].map(each => each.mark)"
+        assert await page.evaluate(kept) == [1] * 7
+        assert await page.evaluate("getSelection().toString()") == "map"
+        assert await boxes.evaluate_all(WIDTHS) == wide
         assert await page.evaluate("document.querySelectorAll('tr').length") > 10
         assert await page.evaluate("scrollY") == 50
+    assert errors == []
+
+
+KEPT = "h1, #graph, #graph svg, #graph g"
+WIDTHS = "boxes => boxes.map(box => box.getBoundingClientRect().width)"
+
+
+async def test_nothing_of_the_pictures_is_refused_by_the_policy_on_dark_pages_too(
+    page: Any,
+) -> None:
+    errors: list[str] = []
+    page.on("console", lambda message: errors.append(message.text))
+    await page.emulate_media(color_scheme="dark")
+    async with running(streams.memory.queue() | sinks.to_list()) as handle, showing() as shown:
+        shown.board.show(handle)
+        await page.goto(shown.url)
+        fill = "rect => getComputedStyle(rect).fill"
+        assert await page.locator("#graph .sink .c").evaluate(fill) == "rgb(18, 41, 26)"
+        assert await page.locator("#run .b").evaluate(fill) == "rgb(13, 17, 23)"
     assert errors == []
 
 
@@ -101,7 +131,7 @@ async def test_without_scripts_it_is_loaded_again(browser: Any) -> None:
         page = await browser.new_page(java_script_enabled=False)
         await page.goto(shown.url)
         queue.put("b", "c")
-        await expect(page.locator("#graph")).to_contain_text("3 accepted")
+        await expect(page.locator("#run")).to_contain_text("3 accepted")
 
 
 STEAL = """<!doctype html><title>foreign</title>

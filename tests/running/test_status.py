@@ -32,10 +32,28 @@ BODY = "the-body-of-a-message"
 SVG = "{http://www.w3.org/2000/svg}"
 
 
-def svg(page: Answer) -> ElementTree.Element:
-    """Return the graph of the page, which has to be whole."""
-    (found,) = re.findall(r"<svg.*</svg>", page.text, re.DOTALL)
-    return ElementTree.fromstring(found)
+def pictures(page: Answer) -> tuple[ElementTree.Element, ElementTree.Element]:
+    """Return the graph of the page and the rate over time, which have to be whole."""
+    graph, rate = re.findall(r"<svg.*?</svg>", page.text, re.DOTALL)
+    return ElementTree.fromstring(graph), ElementTree.fromstring(rate)
+
+
+def words(part: ElementTree.Element) -> list[str]:
+    return ["".join(text.itertext()) for text in part.iter(f"{SVG}text")]
+
+
+def boxes(graph: ElementTree.Element) -> list[tuple[list[str], dict[str, str]]]:
+    """Return the boxes of a graph: what each is called, and its figures."""
+    found = []
+    for box in graph.iter(f"{SVG}g"):
+        if box.get("class") in ("source", "operator", "sink"):
+            said = words(box)
+            figures = [text for text in box.iter(f"{SVG}text") if text.get("text-anchor") == "end"]
+            names = len(said) - 2 * len(figures)
+            found.append(
+                (said[:names], dict(zip(said[names::2], said[names + 1 :: 2], strict=True)))
+            )
+    return found
 
 
 # -- what it says ---------------------------------------------------------------------------------
@@ -67,28 +85,121 @@ async def test_the_page_renews_itself_without_a_script_too_and_needs_nothing_fro
     assert not re.search(r"\bsrc=|@import|url\(|https?://|\bon\w+=|style=", text)
 
 
+async def test_the_graph_is_of_boxes_with_what_each_stage_has_done() -> None:
+    store = Store()
+    queue = streams.memory.queue(["1", "2", "three"], dead_letter="discard")
+    pipeline = (
+        queue
+        | op.map(int)
+        | op.merge(streams.memory.queue(["4"]))
+        | sinks.each(store, concurrency=2)
+    )
+    async with showing() as shown, running(pipeline) as handle:
+        shown.board.show(handle)
+        await store.begun.wait()
+        await eventually(lambda: handle.stats().rejected and handle.stages[-2].taken == 3)
+        graph, rate = pictures(await shown.ask("/"))
+    found = boxes(graph)
+    assert [names for names, _ in found] == [
+        ["memory.queue"],
+        ["map", "int"],
+        ["memory.queue"],
+        ["merge"],
+        ["each"],
+    ]
+    assert len(list(graph.iter(f"{SVG}path"))) == 8  # four lines, four arrows
+    first, mapped, second, merged, sink = (figures for _, figures in found)
+    assert list(first) == ["out", "/ s", "in flight", "oldest", "errors"]
+    assert list(mapped) == list(merged) == list(sink) == ["in", "out", "/ s", "in flight", "errors"]
+    assert (first["out"], first["in flight"], second["out"], second["in flight"]) == (*"3211",)
+    assert (mapped["in"], mapped["out"], mapped["errors"], merged["in"]) == (*"3213",)
+    assert (sink["out"], sink["in flight"], sink["errors"]) == (*"020",)
+    (red,) = [text for text in graph.iter(f"{SVG}text") if text.get("class") == "e"]
+    assert red.text == "1"
+    assert "1 × ValueError in map(int)" in words(rate)
+    assert "○ map(f=int)  in 3, out 2, " in str(graph.findtext(f"{SVG}desc"))
+
+
+async def test_each_box_has_the_figures_of_its_own_stage_however_streams_hang_together() -> None:
+    names = [f"n{number}" for number in range(7)]
+    steps = [op.map(make_named(name)) for name in names]
+    one, other = streams.of(1), streams.memory.queue([2, 3])
+    both = one | steps[0] | op.merge(other | steps[1], streams.of(4) | steps[2]) | steps[3]
+    pipeline = both | op.concat(streams.of(5) | steps[4]) | steps[5] | op.merge(other | steps[6])
+    async with showing() as shown, running(pipeline | sinks.to_list()) as handle:
+        shown.board.show(handle)
+        await eventually(lambda: handle.stats().accepted == 4)
+        told = {stage.name: stage.given for stage in handle.stages}
+        graph, _ = pictures(await shown.ask("/"))
+    drawn = {names[1]: figures for names, figures in boxes(graph) if len(names) > 1}
+    assert {name: int(figures["out"]) for name, figures in drawn.items()} == {
+        name: told[f"map(f={name})"] for name in names
+    }
+    assert len({told[f"map(f={name})"] for name in names}) > 2
+
+
+def make_named(name: str) -> Any:
+    def function(value: Any) -> Any:
+        return value
+
+    function.__name__ = name
+    return function
+
+
+class Secretive:
+    """A function and a sink of somebody's own that say a secret when they are shown."""
+
+    def __call__(self, value: Any) -> Any:
+        return value
+
+    def __repr__(self) -> str:
+        return f"<{SECRET}>"
+
+    async def write(self, items: Any) -> None: ...
+
+
 async def test_the_graph_shows_stages_by_their_functions_and_no_other_setting() -> None:
     queue = streams.memory.queue([SECRET], dead_letter="discard", attempts=1)
-    pipeline = queue | op.map(int) | op.chunk(7, timeout=3.0) | sinks.each(print)
+    tee = sinks.tee(op.map(Secretive()) | sinks.count(), sinks.optional(sinks.each(print)))
+    route = sinks.route(len, {SECRET: Secretive(), 1: tee}, default=Secretive())
+    split = op.partition(Secretive(), op.map(partial(print, SECRET)))
+    pipeline = queue | op.map(int) | op.chunk(7, timeout=3.0) | op.unchunk() | split | route
     async with showing() as shown, running(pipeline) as handle:
         shown.board.show(handle)
         await eventually(lambda: handle.stats().rejected)
-        graph = svg(await shown.ask("/"))
-    words = [each.text for each in graph.iter(f"{SVG}text")]
-    for word in ("running", "memory.queue", "map(int)", "chunk", "each(print)"):
-        assert word in words
-    assert "1 × ValueError in map(int)" in words
-    assert not [word for word in words if "prefetch" in str(word) or "timeout" in str(word)]
-    assert SECRET not in str(words)
+        graph, rate = pictures(page := await shown.ask("/"))
+    assert SECRET not in page.text
+    said = "".join(graph.itertext())
+    assert not re.search("prefetch|timeout|strict|up to|size|default|each key", said)
+    assert [names for names, _ in boxes(graph)] == [
+        ["memory.queue"],
+        ["map", "int"],
+        ["chunk"],
+        ["unchunk"],
+        ["partition.key"],
+        ["partition"],
+        ["map"],
+        ["route"],
+        ["Secretive"],
+        ["tee"],
+        ["map"],
+        ["count"],
+        ["optional"],
+        ["each", "print"],
+        ["Secretive"],
+    ]
+    assert "running" in words(rate)
+    labels = [word for word in words(graph) if word.isdecimal()]
+    assert {"0", "1", "2"} <= set(labels)
 
 
-async def test_a_run_that_is_not_measured_has_the_rate_over_time_alone() -> None:
-    pipeline = streams.memory.queue(["a"]) | sinks.to_list()
+async def test_a_run_that_is_not_measured_has_its_graph_without_figures() -> None:
+    pipeline = streams.memory.queue(["a"]) | op.map(str) | sinks.to_list()
     async with showing() as shown, running(pipeline, measure=False) as handle:
         shown.board.show(handle)
-        words = [each.text for each in svg(await shown.ask("/")).iter(f"{SVG}text")]
-    assert "settled a second, over time" in words
-    assert "memory.queue" not in words
+        graph, rate = pictures(await shown.ask("/"))
+    assert boxes(graph) == [(["memory.queue"], {}), (["map", "str"], {}), (["to_list"], {})]
+    assert "settled a second, over time" in words(rate)
 
 
 def test_run_measures_for_the_graph_unless_it_is_told_not_to() -> None:
@@ -105,8 +216,23 @@ async def test_of_thousands_of_stages_the_page_shows_some() -> None:
     async with showing() as shown, running(pipeline | sinks.count()) as handle:
         shown.board.show(handle)
         page = await shown.ask("/")
-    assert "… 2,972 more stages" in page.text
-    assert len(page.text) < 60_000
+    graph, _ = pictures(page)
+    assert "… 2,979 more" in words(graph)
+    assert len(boxes(graph)) == 23
+    assert len(page.text) < 80_000
+
+
+async def test_of_thousands_of_queues_the_page_shows_some() -> None:
+    queues = [streams.memory.queue([str(number)]) for number in range(2000)]
+    async with (
+        showing() as shown,
+        running(queues[0] | op.merge(*queues[1:]) | sinks.count()) as handle,
+    ):
+        shown.board.show(handle)
+        page = await shown.ask("/")
+    graph, _ = pictures(page)
+    assert any(re.fullmatch(r"… 1,9\d\d more", word) for word in words(graph))
+    assert len(page.text) < 80_000
 
 
 async def test_what_the_browser_may_run_and_style_is_what_the_page_brings_alone() -> None:
@@ -158,8 +284,10 @@ async def test_names_do_not_break_out_of_the_page_or_of_labels() -> None:
     name = "<script>alert(1)</script>\"'&\n\r\\\x1b[2J\ud800🐇"
     error: Any = type('Bad"\n<b>{}', (Exception,), {})
     store = Store(error("no"))
+    nasty: Any = type("</text></svg><b>'&]]>", (Secretive,), {})()
     status = Status("127.0.0.1:0", name=name)
-    pipeline = held_up(store, attempts=1, dead_letter="discard")
+    queue = streams.memory.queue(["a", "b"], attempts=1, dead_letter="discard")
+    pipeline = queue | op.map(make_named("<b>")) | sinks.tee(sinks.each(store), nasty)
     async with showing(status) as shown, running(pipeline) as handle:
         shown.board.show(handle)
         await eventually(lambda: handle.stats().rejected == 2)
@@ -168,7 +296,9 @@ async def test_names_do_not_break_out_of_the_page_or_of_labels() -> None:
     assert "<script>alert" not in page.text
     assert "<b>" not in page.text
     assert '<script>alert(1)</script>"' in unescape(page.text)
-    assert svg(page) is not None
+    graph, _ = pictures(page)
+    assert [names for names, _ in boxes(graph)][1::2] == [["map", "<b>"], ["each"]]
+    assert boxes(graph)[-1][0] == ["</text></svg><b>'&]]>"]
     lines = metrics.text.splitlines()
     assert all(re.fullmatch(r"# (HELP|TYPE) \w+ .+|\w+{.*} \S+", line) for line in lines)
     (failures,) = [line for line in lines if line.startswith("ackflow_failures_total{")]
