@@ -6,6 +6,7 @@ import click
 
 from ackflow.streams.core import shown
 from ackflow.streams.running.commands import loading
+from ackflow.streams.running.commands.exporting import tracing
 from ackflow.streams.running.commands.problems import Problem, problem
 from ackflow.streams.showing import graph as drawn
 
@@ -45,6 +46,9 @@ def graph(target: str, form: str | None, output: str | None) -> None:
 
 @click.command(hidden=True)
 @click.argument("target", metavar="MODULE:PIPELINE")
-def check(target: str) -> None:
-    """Say by the exit code whether there is such a pipeline."""
+@click.option("--tracing", "traced", is_flag=True)
+def check(target: str, traced: bool) -> None:
+    """Say by the exit code whether there is such a pipeline, and whether its spans could go anywhere."""
     loading.pipeline(target)
+    if traced:
+        tracing()

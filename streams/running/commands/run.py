@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from ackflow.streams.running.commands import loading
+from ackflow.streams.running.commands.exporting import tracing
 from ackflow.streams.running.commands.problems import Code, Problem, problem, quiet, traceback_of
 
 CHILD = [sys.executable, "-m", "ackflow.streams.running.commands"]
@@ -29,6 +30,11 @@ POSITIVE = click.FloatRange(min=0, min_open=True)
     "--restarts", type=click.IntRange(min=0), help="Deaths in a row to make good (no limit)."
 )
 @click.option("--progress", is_flag=True, help="Show what each stage does (extra progress).")
+@click.option(
+    "--tracing",
+    is_flag=True,
+    help="Make OpenTelemetry spans of it (extra tracing; OTEL_… says how).",
+)
 @click.option("--reload", is_flag=True, help="Drain and start anew when a *.py here changes.")
 @click.option(
     "--log", type=click.Choice(LEVELS), default="warning", help="What is logged (warning)."
@@ -66,7 +72,7 @@ def _command(target: str, options: dict[str, Any]) -> list[str]:
     """Return the command of one process with these options."""
     named = [f"--{name}={options[name]}" for name in ("limit", "timeout", "status", "log")]
     given = [each for each in named if not each.endswith("=None")]
-    flags = [f"--{name}" for name in ("public", "progress") if options[name]]
+    flags = [f"--{name}" for name in ("public", "progress", "tracing") if options[name]]
     return [*CHILD, "run", *given, *flags, "--", target]
 
 
@@ -75,7 +81,9 @@ def _processes(target: str, options: dict[str, Any]) -> int:
     from ackflow.streams.workers import Workers
 
     # In a process of its own: a module may start threads, which the runner must not have.
-    code = subprocess.run([*CHILD, "check", "--", target], check=False).returncode  # noqa: S603
+    flags = ["--tracing"] if options["tracing"] else []
+    command = [*CHILD, "check", *flags, "--", target]
+    code = subprocess.run(command, check=False).returncode  # noqa: S603
     if code:
         return code
     _status(options["status"], options["public"])
@@ -91,10 +99,10 @@ def _alone(target: str, options: dict[str, Any]) -> None:
         quiet()
     status = _status(options["status"], options["public"])
     pipeline = loading.pipeline(target)
+    spans = tracing() if options["tracing"] else False
+    named = {key: options[key] for key in ("limit", "timeout", "progress")}
     try:
-        pipeline.run(
-            status=status, **{key: options[key] for key in ("limit", "timeout", "progress")}
-        )
+        pipeline.run(status=status, tracing=spans, **named)
     except Exception as error:
         raise _failed(error, target) from None
     if not options["progress"]:  # which ends in a summary of its own
