@@ -93,6 +93,7 @@ def _figures(handle: Handle[Any]) -> list[Figure]:
         ),
         Figure("ackflow_failures_total", "counter", "Failures by type and stage.", failures),
         *_gauges(handle),
+        *_stages(handle),
         *handle.figures(),
     ]
 
@@ -122,6 +123,30 @@ def _gauges(handle: Handle[Any]) -> list[Figure]:
     }
     return [
         Figure(name, "gauge", meaning, [({}, value)]) for name, (meaning, value) in values.items()
+    ]
+
+
+def _stages(handle: Handle[Any]) -> list[Figure]:
+    """Return what each stage does, where that is measured."""
+    came: list[Sample] = []
+    left: list[Sample] = []
+    inside: list[Sample] = []
+    waited: list[Sample] = []
+    for stage in handle.stages:
+        labels = {"stage": place(stage.name)}
+        if stage.kind != "source":
+            came.append((labels, stage.taken))
+        left.append((labels, stage.given))
+        waited.append((labels, stage.waited))
+        if stage.held is not None:
+            inside.append((labels, 0 if handle.done else stage.held))
+    return [
+        Figure("ackflow_stage_in_total", "counter", "Elements that came; a chunk is one.", came),
+        Figure("ackflow_stage_out_total", "counter", "Elements that left; a chunk is one.", left),
+        Figure("ackflow_stage_in_flight", "gauge", "Elements inside.", inside),
+        Figure(
+            "ackflow_stage_waited_seconds", "gauge", "Time in which the run waited for it.", waited
+        ),
     ]
 
 

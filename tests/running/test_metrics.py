@@ -62,7 +62,7 @@ async def troubled() -> Handle[Any]:
 
     queue = streams.memory.queue(range(8), dead_letter=sinks.to_list())
     queue.close()
-    handle = (queue | op.map(judge) | op.chunk(2) | sinks.to_list()).start()
+    handle = (queue | op.map(judge) | op.chunk(2) | sinks.to_list()).start(measure=True)
     await handle
     return handle
 
@@ -79,6 +79,28 @@ async def test_what_a_run_counts_is_told_by_outcome_reason_type_and_stage() -> N
     for kind in ("Reject", "LookupError"):
         assert found["ackflow_failures_total", (("stage", "map(judge)"), ("type", kind))] == 2
     assert found["ackflow_running", ()] == found["ackflow_in_flight_deliveries", ()] == 0
+
+
+async def test_what_stages_do_is_told_where_it_is_measured() -> None:
+    handle = await troubled()
+    found = parsed(text(figures_of({"": handle})))
+    told = {
+        name.removeprefix("ackflow_stage_"): {dict(labels)["stage"]: value}
+        for (name, labels), value in found.items()
+        if name.startswith("ackflow_stage_") and ("stage", "chunk") in labels
+    }
+    assert told.pop("waited_seconds")["chunk"] >= 0
+    assert told == {"in_total": {"chunk": 2}, "out_total": {"chunk": 1}, "in_flight": {"chunk": 0}}
+    assert found["ackflow_stage_out_total", (("stage", "memory.queue"),)] == 8
+    assert found["ackflow_stage_in_total", (("stage", "map(judge)"),)] == 8
+    assert ("ackflow_stage_in_total", (("stage", "memory.queue"),)) not in found
+    store = Store()
+    async with running(held_up(store)) as handle:
+        await store.begun.wait()
+        found = parsed(text(figures_of({"": handle})))
+    assert found["ackflow_stage_in_flight", (("stage", "memory.queue"),)] == 2
+    async with running(held_up(Store()), measure=False) as handle:
+        assert "ackflow_stage_in_total{" not in text(figures_of({"": handle}))
 
 
 async def test_failures_of_one_type_are_counted_in_each_stage() -> None:

@@ -1,6 +1,7 @@
 """Tracing: spans by the real SDK, of runs on the broker in memory."""
 
 import asyncio
+import contextvars
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
@@ -20,10 +21,12 @@ from opentelemetry.sdk.trace.sampling import (
     SamplingResult,
 )
 from opentelemetry.trace import SpanKind, StatusCode
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from ackflow import operators as op
 from ackflow import sinks, streams
 from ackflow.streams import Message, Reject, Requeue, Skip, Unavailable, running
+from ackflow.streams.core.letters import ATTEMPTS_HEADER
 from ackflow.streams.testing import FlakySink
 from tests.queues import closed
 
@@ -66,6 +69,10 @@ def told(span: ReadableSpan) -> dict[str, Any]:
 
 def ids(spans: Iterable[Any]) -> set[int]:
     return {span.get_span_context().span_id for span in spans}
+
+
+def current() -> Any:
+    return trace.get_current_span().get_span_context()
 
 
 def header(context: Any) -> str:
@@ -144,6 +151,20 @@ async def test_attempts_are_counted_and_each_failure_is_an_event() -> None:
     ]
 
 
+async def test_attempts_that_another_process_has_made_are_counted() -> None:
+    spans = Spans()
+    queue = streams.memory.queue(attempts=5, dead_letter="discard")
+    queue.put("a", headers={ATTEMPTS_HEADER: 4})
+    queue.close()
+
+    def fail(value: str) -> str:
+        raise OSError("flaky")
+
+    await (queue | op.map(fail) | sinks.count()).start(tracing=spans.tracing)
+    (span,) = spans.processed
+    assert told(span)["ackflow.attempts"] == 5
+
+
 async def test_a_span_is_a_child_of_the_context_in_the_headers() -> None:
     spans = Spans()
     queue = streams.memory.queue()
@@ -155,6 +176,38 @@ async def test_a_span_is_a_child_of_the_context_in_the_headers() -> None:
     assert f"{span.context.trace_id:032x}" == TRACE
     assert f"{span.parent.span_id:016x}" == PARENT
     assert span.context.trace_state.get("shop") == "1"
+
+
+async def test_a_run_is_no_part_of_the_trace_that_began_it() -> None:
+    spans = Spans()
+    with spans.provider.get_tracer("shop").start_as_current_span("whatever began it"):
+        await (closed(["a"]) | sinks.count()).start(tracing=spans.tracing)
+        await (streams.of(1) | sinks.each(print)).start(tracing=spans.tracing)
+    (span,), (write,) = spans.processed, spans.named("each")
+    assert span.parent is write.parent is None
+
+
+class Noting(TraceContextTextMapPropagator):
+    """Notes what it is given."""
+
+    def __init__(self) -> None:
+        self.given: list[dict[str, str]] = []
+
+    def extract(self, carrier: Any, *args: Any, **named: Any) -> Any:
+        self.given.append(dict(carrier))
+        return super().extract(carrier, *args, **named)
+
+
+async def test_headers_that_no_context_may_have_are_not_read() -> None:
+    propagator = Noting()
+    queue = streams.memory.queue()
+    for length in (8_192, 8_193):
+        queue.put("a", headers={"traceparent": SAMPLED, "tracestate": "x" * length, "shop": "1"})
+    queue.close()
+    await (queue | sinks.count()).start(tracing=Spans(propagator=propagator).tracing)
+    first, second = propagator.given
+    assert first == {"traceparent": SAMPLED, "tracestate": "x" * 8_192}
+    assert second == {"traceparent": SAMPLED}
 
 
 async def test_a_context_that_is_not_sampled_has_no_span_whatever_the_sampler_says() -> None:
@@ -263,8 +316,21 @@ async def test_a_lost_connection_ends_spans_and_those_of_the_next_are_new() -> N
     queue.disconnect()
     await asyncio.sleep(0.01)
     assert spans.outcomes() == ["lost", "lost"]
-    await handle.abort()
-    assert len(ids(spans.processed)) == len(spans.processed)
+    await handle
+    assert len(ids(spans.processed)) == len(spans.processed) == 4
+    found = [told(span).get("ackflow.redelivered", False) for span in spans.processed]
+    assert found == [False, False, True, True]
+    assert spans.outcomes() == ["accepted", "accepted", "lost", "lost"]
+
+
+async def test_of_what_is_settled_nothing_is_kept() -> None:
+    spans = Spans()
+    queue = streams.memory.queue(range(20))
+    handle = (queue | sinks.count()).start(tracing=spans.tracing)
+    await asyncio.sleep(1)
+    assert len(spans.processed) == 20
+    assert not any(spans.tracing._traces.values())
+    await handle.drain()
 
 
 async def test_a_drain_gives_back_and_ends_every_span() -> None:
@@ -374,6 +440,18 @@ async def test_a_batch_has_a_span_that_is_linked_to_its_members() -> None:
     assert not trace.get_current_span().get_span_context().is_valid
 
 
+async def test_a_batch_counts_deliveries_whatever_was_made_of_them() -> None:
+    spans = Spans()
+    words = closed(["a b", "c"]) | op.flat_map(str.split) | op.chunk(3)
+    await (words | sinks.each(lambda chunk: None)).start(tracing=spans.tracing)
+    await (closed([["a list"]]) | sinks.to_list()).start(tracing=spans.tracing)
+    (batch,), (single,) = spans.named("each"), spans.named("to_list")
+    assert told(batch) == {"messaging.batch.message_count": 2}
+    assert len(batch.links) == 2
+    assert told(single) == {}
+    assert "messaging.message.body.size" not in told(spans.processed[-1])
+
+
 async def test_of_a_batch_with_few_sampled_members_these_are_linked() -> None:
     spans = Spans(ParentBased(ALWAYS_OFF))
     queue = streams.memory.queue(range(10))
@@ -384,6 +462,54 @@ async def test_of_a_batch_with_few_sampled_members_these_are_linked() -> None:
     (batch,) = spans.named("each")
     assert {link.context.span_id for link in batch.links} == ids(spans.processed)
     assert told(batch) == {"messaging.batch.message_count": 12}
+
+
+async def test_a_write_that_is_not_sampled_is_in_no_span_of_the_one_before() -> None:
+    spans = Spans(ParentBased(ALWAYS_OFF))
+    seen: list[bool] = []
+    queue = streams.memory.queue()
+    for headers in ({"traceparent": SAMPLED}, {}):
+        queue.put("a", headers=headers)
+    queue.close()
+    store = sinks.each(lambda value: seen.append(current().is_valid))
+    await (queue | store).start(tracing=spans.tracing)
+    assert seen == [True, False]
+
+
+async def test_a_write_that_sends_what_has_no_context_is_a_producers() -> None:
+    class Sending:
+        trace_attributes = {  # noqa: RUF012
+            "messaging.operation.name": "send",
+            "messaging.destination.name": "words",
+        }
+
+        async def write(self, items: Sequence[Any]) -> None:
+            """Send."""
+
+    spans = Spans()
+    await (streams.of(1) | Sending()).start(tracing=spans.tracing)
+    await (closed([1]) | Sending()).start(tracing=spans.tracing)
+    kinds = [span.kind for span in spans.named("send words")]
+    assert kinds == [SpanKind.PRODUCER, SpanKind.CLIENT]
+
+
+async def test_what_is_sent_after_its_connection_was_lost_belongs_to_the_write(caplog: Any) -> None:
+    sent: list[str] = []
+
+    class Late:
+        async def write_messages(self, messages: Sequence[Message[Any]]) -> None:
+            await asyncio.sleep(10 if not sent else 0)
+            sent.extend(message.trace_headers["traceparent"] for message in messages)
+
+    spans = Spans()
+    queue = streams.memory.queue(["a"])
+    handle = (queue | Late()).start(tracing=spans.tracing)
+    await asyncio.sleep(1)
+    queue.disconnect()
+    await asyncio.sleep(20)
+    await handle.abort()
+    assert sent[0].startswith(header(spans.named("sink")[0].context))
+    assert not [record for record in caplog.records if record.name == "ackflow.tracing"]
 
 
 async def test_a_batch_of_which_none_is_sampled_has_no_span() -> None:
@@ -474,6 +600,19 @@ async def test_a_call_of_map_async_has_its_messages_span_as_the_current_one() ->
     assert price.parent.span_id == seen["a"].span_id
     assert header(seen["off"]) + "-00" == UNSAMPLED
     assert spans.named("price of off") == []
+
+
+SHOP: contextvars.ContextVar[str] = contextvars.ContextVar("SHOP", default="")
+
+
+async def test_a_call_has_what_else_is_in_the_context_of_the_run() -> None:
+    SHOP.set("corner")
+
+    async def look(value: int) -> str:
+        return SHOP.get()
+
+    looked = closed([1]) | op.map_async(look) | sinks.to_list()
+    assert await looked.start(tracing=Spans().tracing) == ["corner"]
 
 
 async def test_a_call_for_a_message_that_is_not_sampled_begins_no_trace() -> None:

@@ -94,7 +94,7 @@ def test_otherwise_they_go_over_otlp_out_of_each_of_several_processes(shell: She
 
 def test_what_no_process_could_export_is_said_once_and_not_tried_again(shell: Shell) -> None:
     shell.write("traced.py", PIPELINE)
-    result = run(shell, "--processes", "2")
+    result = run(shell, "--processes", "2", "--restarts", "0")
     assert result.returncode == Code.WRONG
     assert result.stderr.startswith("ackflow: --tracing: no exporter 'otlp' is installed")
     assert result.stderr.count("\n") == 1
