@@ -17,6 +17,7 @@ from ackflow.streams.core import (
 from ackflow.streams.graphs.graph import Branch, Chain, Fork, Graph, Node
 from ackflow.streams.graphs.labels import carries, details, line
 from ackflow.streams.graphs.links import COUNTED, Link, count, links, whole
+from ackflow.streams.graphs.types import made
 
 MOST = 40
 """Stages that are all drawn."""
@@ -29,7 +30,8 @@ BESIDE = 12
 
 def told(link: Link) -> Node:
     """Say what a stage is, with what it was told."""
-    return Node(link.kind, line(_name(link)), details(link), carries(link.shapes))
+    carried = carries(link.shapes) or made(link.part)
+    return Node(link.kind, line(_name(link)), details(link), carried)
 
 
 def labelled(place: int, label: str) -> str:

@@ -43,7 +43,7 @@ class Node:
     name: str
     details: tuple[Detail, ...] = ()
     carries: str = ""
-    """What its elements are where that is not what came, such as "up to 256 each"."""
+    """What its elements are where that is not what came, such as "up to 256", or a type."""
     figures: tuple[Figure, ...] = ()
     """What it has done, where a run is shown."""
 

@@ -3,14 +3,17 @@
 import re
 import subprocess
 import sys
+import typing
 import unicodedata
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from textwrap import dedent
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self, TypeVar
 from xml.etree import ElementTree
 
 import aiostream
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -192,6 +195,61 @@ TEXTS: dict[str, tuple[Any, str]] = {
 def test_a_graph_as_text(name: str) -> None:
     part, expected = TEXTS[name]
     assert streams.graph(part).text(80) == dedent(expected).strip()
+
+
+class Order:
+    @classmethod
+    def read(cls, body: bytes) -> Self:
+        return cls()
+
+
+def parse(body: bytes) -> dict[str, typing.Any]:
+    return {}
+
+
+async def order(document: dict[str, Any]) -> "shop.Order | None":  # type: ignore[name-defined]  # noqa: F821
+    return None
+
+
+def odd(value: Any) -> Any:
+    return value
+
+
+odd.__annotations__["return"] = Silent()
+T = TypeVar("T")
+
+
+def same(value: T) -> T:
+    return value
+
+
+@pytest.mark.parametrize(
+    ("operator", "expected"),
+    [
+        (op.map(parse), "dict[str, Any]"),
+        (op.map_async(order), "Order | None"),
+        (op.map_in(ThreadPoolExecutor, parse), "dict[str, Any]"),
+        (op.map(Order), "Order"),
+        (op.map(Order.read), "Order"),
+        (op.map(partial(parse)), "dict[str, Any]"),
+        (op.map(int), "int"),
+        (op.map(lambda value: value), ""),
+        (op.map(book), ""),
+        (op.map(same), ""),
+        (op.map(orjson.loads), ""),
+        (op.map(odd), ""),
+        (op.filter(bool), ""),
+        (op.flat_map(parse), ""),
+    ],
+)
+def test_what_a_function_says_that_it_returns_stands_behind_its_stage(
+    operator: Any, expected: str
+) -> None:
+    graph = streams.graph(streams.of(1) | operator | sinks.count())
+    (node,) = [node for node in nodes(graph) if node.kind == "operator"]
+    assert node.carries == expected
+    assert (expected in words(graph.svg())) is bool(expected)
+    assert (f"  → {expected}" in graph.text(200)) is bool(expected)
 
 
 @pytest.mark.parametrize("name", TEXTS)
