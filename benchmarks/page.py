@@ -1,4 +1,4 @@
-"""docs/performance.md and its plots, made from results.json and growth.json.
+"""docs/performance.md and its plots, made from results.json, growth.json and tracing.json.
 
 `python -m benchmarks.page` writes them.
 """
@@ -14,6 +14,8 @@ from benchmarks.measures import MEASURES, OURS, Measure
 from benchmarks.plots import bars, log_log, short
 from benchmarks.requirements import judged
 from benchmarks.rounds import Effort
+from benchmarks.tracing import RESULTS as TRACING
+from benchmarks.tracing import WAYS
 
 RESULTS = Path(__file__).with_name("results.json")
 PAGE = "docs/performance.md"
@@ -46,18 +48,46 @@ def files() -> dict[str, str]:
     if grown is not None:
         parts += ["# What grows how\n", circumstances(grown, SECONDS)]
         parts += [growth(table, grown["tables"][table.name], plots) for table in TABLES]
+    if TRACING.exists():
+        parts.append(traced(json.loads(TRACING.read_text(encoding="utf-8"))))
     return {PAGE: "\n".join(parts), **{f"docs/{name}": text for name, text in plots.items()}}
 
 
 def circumstances(found: Mapping[str, Any], least: float) -> str:
     """Say where and with what it was measured."""
-    machine, settings = found["machine"], found["settings"]
+    settings = found["settings"]
     short_of = settings["rounds"] < Effort.rounds or settings["seconds"] < least
     return (
-        f"{PROVISIONAL if short_of else ''}Measured at commit {found['commit'][:12]} "
-        f"on {machine['processors']} processors ({machine['processor']}), {machine['system']}, "
-        f"Python {machine['python']}; rounds: {settings['rounds']}, each with at least "
-        f"{settings['seconds']:g} s of work for the fastest contender.\n"
+        f"{PROVISIONAL if short_of else ''}{_where(found)}; rounds: {settings['rounds']}, each with "
+        f"at least {settings['seconds']:g} s of work for the fastest contender.\n"
+    )
+
+
+def _where(found: Mapping[str, Any]) -> str:
+    machine = found["machine"]
+    return (
+        f"Measured at commit {found['commit'][:12]} on {machine['processors']} processors "
+        f"({machine['processor']}), {machine['system']}, Python {machine['python']}"
+    )
+
+
+def traced(found: Mapping[str, Any]) -> str:
+    """Return what tracing costs: CPU time, as times that of the same run without."""
+    head = ["", "CPU, times that without", "spread", "more for each message, µs"]
+    rows = [
+        [
+            what,
+            f"{found['ways'][way]['ratio']:.2f}",
+            " to ".join(f"{each:.2f}" for each in found["ways"][way]["spread"]),
+            f"{found['ways'][way]['more_us']:.2f}",
+        ]
+        for way, what in WAYS.items()
+    ]
+    return (
+        "# What tracing costs\n\n"
+        "A queue in memory through map, filter and chunk(256), so little work for each message that all "
+        f"around it shows; [traces](monitoring.md#traces) say what the ways are for. {_where(found)}; "
+        f"{found['messages']:,} messages, rounds: {found['rounds']}.\n\n{table([head, *rows])}"
     )
 
 

@@ -9,12 +9,13 @@ from ackflow.streams.running.script import run
 # Core knows nothing of signals: this is where Pipeline.run learns of them.
 Pipeline.runner = staticmethod(run)
 
-__all__ = ["Progress", "Status", "Tracing", "metrics", "run"]
+__all__ = ["Progress", "Status", "Tally", "Tracing", "metrics", "run"]
 
 if TYPE_CHECKING:
     from ackflow.streams.running import metrics
     from ackflow.streams.running.progress import Progress
     from ackflow.streams.running.status import Status
+    from ackflow.streams.running.tally import Tally
     from ackflow.streams.running.tracing import Tracing
 
 
@@ -26,6 +27,8 @@ def __getattr__(name: str) -> Any:
         return import_module("ackflow.streams.running.progress").Progress
     if name == "Tracing":
         return import_module("ackflow.streams.running.tracing").Tracing
+    if name == "Tally":
+        return import_module("ackflow.streams.running.tally").Tally
     if name == "metrics":
         return import_module("ackflow.streams.running.metrics")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -12,6 +12,7 @@ from ackflow.streams.core import Handle, Pipeline, check_flag
 if TYPE_CHECKING:
     from ackflow.streams.running.progress import Progress
     from ackflow.streams.running.status import Status
+    from ackflow.streams.running.tally import Tally
     from ackflow.streams.running.tracing import Tracing
 
 ABORTED = 130
@@ -66,6 +67,12 @@ def _progress() -> "Progress":
     return Progress()
 
 
+def _tally(tracing: "Tracing | None") -> "Tally":
+    from ackflow.streams.running.tally import Tally
+
+    return Tally(tracing)
+
+
 def _tracing() -> "Tracing":
     from ackflow.streams.running.tracing import Tracing
 
@@ -84,8 +91,13 @@ async def _run(
         board = None if status is None else await stack.enter_async_context(status.serve())
         if progress is not None:
             await stack.enter_async_context(progress)
-        measure = progress is not None or (status is not None and status.measure) or None
-        handle = pipeline.start(limit=limit, timeout=timeout, measure=measure, tracing=tracing)
+        told = status is not None and status.measure
+        handle = pipeline.start(
+            limit=limit,
+            timeout=timeout,
+            measure=progress is not None or told or None,
+            tracing=_tally(tracing) if told else tracing,
+        )
         if progress is not None:
             progress.show(handle)
         if board is not None:

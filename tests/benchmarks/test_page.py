@@ -2,8 +2,9 @@
 
 from benchmarks.environments import ROOT
 from benchmarks.growth import TABLES
-from benchmarks.page import circumstances, files, growth
+from benchmarks.page import circumstances, files, growth, traced
 from benchmarks.plots import bars, log_log, short
+from benchmarks.tracing import WAYS
 
 
 def test_the_page_is_current() -> None:
@@ -41,6 +42,16 @@ def test_numbers_have_three_digits() -> None:
         "1.23 k",
         "5 M",
     ]
+
+
+def test_what_tracing_costs_has_a_row_for_each_way() -> None:
+    machine = {"processors": 2, "processor": "one", "system": "Linux", "python": "3.13"}
+    each = {"ratio": 1.5, "spread": [1.25, 2.0], "more_us": 0.125}
+    found = {"commit": "c0ffee" * 6, "machine": machine, "messages": 400_000, "rounds": 5}
+    text = traced({**found, "ways": dict.fromkeys(WAYS, each)})
+    assert text.count("| 1.50 | 1.25 to 2.00 | 0.12 |") == len(WAYS)
+    assert "at commit c0ffeec0ffee on 2 processors" in text
+    assert "400,000 messages, rounds: 5." in text
 
 
 def test_what_grows_has_a_table_and_a_plot() -> None:

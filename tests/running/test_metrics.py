@@ -23,8 +23,11 @@ from ackflow import sinks, streams
 from ackflow.sinks.elasticsearch import BulkStatistics
 from ackflow.streams import Reject, Requeue, Sink, Skip, Summary, testing
 from ackflow.streams.core import Figure, Handle, printable
-from ackflow.streams.running import metrics
+from ackflow.streams.running import Tally, metrics
 from ackflow.streams.running.figures import figures_of, place, text
+from ackflow.streams.running.status import Status
+from tests.core.test_observer import HERE, Recorder
+from tests.queues import closed
 from tests.running.watched import Store, held_up, running, showing
 from tests.streams.amqp.tools import eventually
 
@@ -62,7 +65,9 @@ async def troubled() -> Handle[Any]:
 
     queue = streams.memory.queue(range(8), dead_letter=sinks.to_list())
     queue.close()
-    handle = (queue | op.map(judge) | op.chunk(2) | sinks.to_list()).start(measure=True)
+    handle = (queue | op.map(judge) | op.chunk(2) | sinks.to_list()).start(
+        measure=True, tracing=Tally()
+    )
     await handle
     return handle
 
@@ -70,15 +75,131 @@ async def troubled() -> Handle[Any]:
 async def test_what_a_run_counts_is_told_by_outcome_reason_type_and_stage() -> None:
     handle = await troubled()
     found = parsed(text(figures_of({"": handle})))
-    expected = {"accepted": 2, "skipped": 2, "rejected": 4, "requeued": 0}
+    expected = {"accepted": 2, "skipped": 2, "rejected": 0, "requeued": 0}
     for outcome, count in expected.items():
         assert found["ackflow_settlements_total", (("outcome", outcome),)] == count
+    for cause in ("Reject", "LookupError"):
+        rejected = (("cause", cause), ("outcome", "rejected"))
+        assert found["ackflow_settlements_total", rejected] == 2
     assert found["ackflow_deliveries_total", ()] == 8
     assert found["ackflow_dead_letters_total", ()] == 4
     assert found["ackflow_flushes_total", (("reason", "size"),)] == 1
     for kind in ("Reject", "LookupError"):
         assert found["ackflow_failures_total", (("stage", "map(judge)"), ("type", kind))] == 2
     assert found["ackflow_running", ()] == found["ackflow_in_flight_deliveries", ()] == 0
+
+
+async def test_settlements_have_the_cause_of_the_last_failure_and_of_none_that_was_overcome() -> (
+    None
+):
+    failures = {"a": [OSError(), OSError()], "b": [OSError(), KeyError()], "c": [OSError()]}
+    tally = Tally()
+    queue = streams.memory.queue("abc", attempts=5, wait=lambda state: 0, dead_letter="discard")
+
+    def flaky(value: str) -> str:
+        if failures[value]:
+            raise failures[value].pop(0)
+        return value
+
+    stuck = Store()
+    pipeline = queue | op.map(flaky) | op.filter(lambda v: v == "a") | sinks.each(stuck)
+    handle = pipeline.start(tracing=tally)
+    await eventually(lambda: handle.stats().acked == 1 and handle.stats().rejected == 1)
+    await stuck.begun.wait()
+    assert [len(causes) for causes in tally._causes.values()] == [1]
+    stuck.may_end.set()
+    await handle.drain()
+    assert tally.settled_for == {("rejected", "KeyError"): 1}
+    found = parsed(text(figures_of({"": handle})))
+    assert found["ackflow_settlements_total", (("outcome", "accepted"),)] == 1
+
+
+async def test_what_a_drain_gives_back_after_a_failure_has_its_cause() -> None:
+    tally = Tally()
+    queue = streams.memory.queue(["x", "1", "2"], wait=lambda state: 1000)
+    store = Store()
+
+    def flaky(value: str) -> str:
+        if value == "x":
+            raise OSError("flaky")
+        return value
+
+    handle = (queue | op.map(flaky) | sinks.each(store)).start(tracing=tally)
+    await store.begun.wait()
+    handle.stop()
+    store.may_end.set()
+    await handle.drain()
+    assert (handle.stats().requeued, handle.stats().accepted) == (2, 1)
+    assert tally.settled_for == {("requeued", "OSError"): 1}
+    assert tally._causes == {}
+
+
+async def test_writes_are_counted_and_timed_by_sink_those_that_raise_too() -> None:
+    tally = Tally()
+    queue = closed(range(5), wait=lambda state: 0)
+    failures = [OSError("flaky")]
+
+    def store(chunk: list[int]) -> None:
+        if failures:
+            raise failures.pop()
+
+    both = sinks.tee(op.chunk(3) | sinks.each(store), sinks.to_list())
+    handle = (queue | both).start(tracing=tally)
+    await handle
+    found = parsed(text(figures_of({"": handle})))
+    told = {
+        name: {dict(labels)["sink"]: value}
+        for (name, labels), value in found.items()
+        if "writ" in name and ("sink", "each") in labels
+    }
+    assert told.pop("ackflow_write_seconds_total")["each"] > 0
+    assert told["ackflow_writes_total"] == {"each": 3}
+    assert told["ackflow_written_messages_total"] == {"each": 8}
+    assert found["ackflow_writes_total", (("sink", "to_list"),)] >= 1
+
+
+async def test_who_is_behind_a_tally_hears_all_that_it_hears() -> None:
+    async def where(value: int) -> object:
+        if value == 2:
+            raise Reject("bad")
+        return HERE.get()
+
+    found = []
+    for tallied in (False, True):
+        heard = Recorder()
+        calls = closed([1, 2, 3], dead_letter="discard") | op.map_async(where) | sinks.to_list()
+        places = await calls.start(tracing=Tally(heard) if tallied else heard)
+        found.append((places, sorted(heard.heard), heard.writes))
+    assert found[0] == found[1]
+    assert found[0][0] == [1, 3]
+    assert ("ended",) in found[0][1]
+
+
+def test_a_run_with_a_status_page_tells_causes_and_still_traces() -> None:
+    heard: list[str] = []
+
+    class Hearing(Tally):
+        def taken(self, epoch: Any, tags: Any) -> None:
+            heard.append("taken")
+
+        def headers(self, token: Any) -> dict[str, str]:
+            return {"trace": "1"}
+
+    sent: list[Any] = []
+
+    class Sending:
+        async def write_messages(self, messages: Any) -> None:
+            sent.extend(message.trace_headers for message in messages)
+            [message.ack() for message in messages]
+
+    pipeline = closed(["1", "x"], dead_letter="discard") | op.map(int) | Sending()
+    tracing: Any = Hearing()
+    pipeline.run(status=Status("127.0.0.1:0"), tracing=tracing)
+    assert heard
+    assert sent == [{"trace": "1"}]
+    assert tracing.settled_for == {("rejected", "ValueError"): 1}
+    assert tracing.writes["sink"].count == 1
+    assert pipeline._running._session.observer.settled_for == tracing.settled_for
 
 
 async def test_what_stages_do_is_told_where_it_is_measured() -> None:
@@ -348,7 +469,10 @@ running.metrics
 def test_neither_is_imported_before_it_is_asked_for() -> None:
     code = "import sys; from ackflow import streams; print(*sys.modules)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    unasked = {f"ackflow.streams.running.{name}" for name in ("status", "page", "guard", "figures")}
+    unasked = {
+        f"ackflow.streams.running.{name}"
+        for name in ("status", "page", "guard", "figures", "tally")
+    }
     assert not {*unasked, "prometheus_client"} & set(run.stdout.split())
 
 

@@ -1,0 +1,106 @@
+"""Tally: what an observer counts of a run for its metrics: causes of settlements, and writes."""
+
+from collections import Counter
+from collections.abc import Awaitable, Iterator, Mapping, Sequence
+from contextvars import Context
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any, TypeVar
+
+from ackflow.streams.core import Epoch, Figure, Kind, Observer, Outcome, Token, Verb
+
+T = TypeVar("T")
+
+OUTCOMES = {
+    Kind.ACCEPTED: "accepted",
+    Kind.SKIPPED: "skipped",
+    Kind.REQUEUE: "requeued",
+    Kind.REJECT: "rejected",
+}
+
+
+@dataclass(slots=True)
+class Writes:
+    """What was written to sinks of one name."""
+
+    count: int = 0
+    messages: int = 0
+    seconds: float = 0.0
+
+
+class Tally:
+    """Counts of a run what its metrics say beyond the summary; `run(status=…)` has one.
+
+    Example:
+        tally = running.Tally(running.Tracing())                          # or running.Tally()
+        handle = pipeline.start(measure=True, tracing=tally)
+
+    Which errors deliveries were rejected or given back for (the label `cause` of
+    `ackflow_settlements_total`), and how many messages went into how many writes of each sink, and how
+    long these took. For one run each.
+    Acks: nothing changes. `behind`: who is to hear all that it hears, a `Tracing` or None.
+    """
+
+    def __init__(self, behind: Observer | None = None) -> None:
+        self.settled_for: Counter[tuple[str, str]] = Counter()
+        """Deliveries by outcome and by the type of the error that they failed with last."""
+        self.writes: dict[str, Writes] = {}
+        self._behind = behind
+        self._causes: dict[Epoch[Any], dict[int, str]] = {}
+
+    def figures(self) -> Iterator[Figure]:
+        """Return what was written, by sink; causes belong to a metric that counts more."""
+        told = [({"sink": name}, writes) for name, writes in self.writes.items()]
+        for name, what, meaning in (
+            ("ackflow_writes_total", "count", "Writes to sinks, those that raised as well."),
+            ("ackflow_written_messages_total", "messages", "Messages that were in writes."),
+            ("ackflow_write_seconds_total", "seconds", "Time that writes to sinks took."),
+        ):
+            samples = [(labels, getattr(writes, what)) for labels, writes in told]
+            yield Figure(name, "counter", meaning, samples)
+
+    # -- what it hears ----------------------------------------------------------------------------
+
+    def taken(self, epoch: Epoch[Any], tags: Sequence[int]) -> None:
+        if self._behind is not None:
+            self._behind.taken(epoch, tags)
+
+    def failed(self, epoch: Epoch[Any], tags: Sequence[int], outcome: Outcome) -> None:
+        causes = self._causes.setdefault(epoch, {})
+        causes.update(dict.fromkeys(tags, type(outcome.cause).__name__))
+        if self._behind is not None:
+            self._behind.failed(epoch, tags, outcome)
+
+    def settled(self, epoch: Epoch[Any], tags: Sequence[int], verb: Verb, kind: Kind) -> None:
+        if causes := self._causes.get(epoch):
+            for tag in tags:
+                cause = causes.pop(tag, None)
+                if cause is not None and kind in (Kind.REQUEUE, Kind.REJECT):
+                    self.settled_for[OUTCOMES[kind], cause] += 1
+        if self._behind is not None:
+            self._behind.settled(epoch, tags, verb, kind)
+
+    def ended(self, epoch: Epoch[Any]) -> None:
+        self._causes.pop(epoch, None)
+        if self._behind is not None:
+            self._behind.ended(epoch)
+
+    def written(self, sink: Any, tokens: Sequence[Token], writing: Awaitable[T]) -> Awaitable[T]:
+        if self._behind is not None:
+            writing = self._behind.written(sink, tokens, writing)
+        return self._timed(self.writes.setdefault(sink.name, Writes()), len(tokens), writing)
+
+    async def _timed(self, writes: Writes, messages: int, writing: Awaitable[T]) -> T:
+        began = perf_counter()
+        try:
+            return await writing
+        finally:
+            writes.count += 1
+            writes.messages += messages
+            writes.seconds += perf_counter() - began
+
+    def context(self, token: Token) -> Context | None:
+        return None if self._behind is None else self._behind.context(token)
+
+    def headers(self, token: Token) -> Mapping[str, str]:
+        return {} if self._behind is None else self._behind.headers(token)
