@@ -69,6 +69,15 @@ async def test_whoever_shows_runs_can_have_all_of_them_measured(monkeypatch: Any
     assert [stage.name for stage in handle.stages] == ["of(values=1)", "to_list()"]
 
 
+async def test_the_summary_of_a_measured_run_names_its_slowest_stage(
+    virtual_clock: VirtualClock,
+) -> None:
+    handle = (streams.of(1, 2) | op.map_async(pause) | sinks.to_list()).start(measure=True)
+    await handle
+    assert handle.stats().stages == handle.stages
+    assert "slowest: map_async(f=pause" in str(handle.stats())
+
+
 async def test_failures_are_those_of_their_stage_and_what_a_catch_makes_of_them_goes_on() -> None:
     queue = streams.from_iterable(["1", "x", "2"], on_error="skip")
     stages = await measured(queue | op.map(int) | sinks.to_list())
