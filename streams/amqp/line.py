@@ -11,6 +11,7 @@ from ackflow.streams.amqp.gathering import Gathering
 from ackflow.streams.amqp.link import ANSWER_WITHIN, Link, shortly
 from ackflow.streams.amqp.pace import Pace
 from ackflow.streams.amqp.raw import Raw
+from ackflow.streams.amqp.settling import Calling, Settling, Writing
 from ackflow.streams.amqp.tap import Tap
 from ackflow.streams.core import Frame, Verb, describe
 
@@ -66,8 +67,11 @@ class Line:
         self.goes_on: Callable[[str], bool] = lambda queue: False
         """Asked when the broker ends one queue's consumer: whether to go on without it."""
         self._gathering = Gathering(self._take, kept_bytes)
+        self._settling: Settling = Calling(channel)
         if link.wired:
-            link.tap(channel, Tap(self._take, kept_bytes))
+            tap = Tap(self._take, kept_bytes)
+            link.tap(channel, tap)
+            self._settling = Writing(link, channel, tap)
         channel.closing.add_done_callback(self._ended)
         channel.on_consumer_cancel_callbacks.add(self._on_cancel)
 
@@ -129,9 +133,13 @@ class Line:
         await self._written()
         if self._stopped:
             frames = [frame for frame in frames if frame[0] not in RETURNS]
+        if self.lost.done():
+            raise self._ended_meanwhile()
         self._pace.sent(len(frames))
-        self._writing = asyncio.create_task(self._write(frames), name=f"{self._name}: acks")
-        await self._written()
+        writing = self._settling.write(frames)
+        if writing is not None:
+            self._writing = asyncio.create_task(writing, name=f"{self._name}: acks")
+            await self._written()
 
     async def _written(self) -> None:
         """Wait until nothing is being written. aiormq's writes hang for ever on a cut connection."""
@@ -145,22 +153,12 @@ class Line:
         if not writing.done():
             writing.cancel()
             self.give_up("the broker takes nothing more")
-            raise ConnectionError(f"{self._name}: the channel ended: {self.reason}")
+            raise self._ended_meanwhile()
         if (error := writing.exception()) is not None:
             raise ConnectionError(f"{self._name}: {describe(error)}") from error
 
-    async def _write(self, frames: Sequence[Frame]) -> None:
-        channel = self._channel
-        for verb, tag, multiple in frames:
-            match verb:
-                case Verb.ACK:
-                    await channel.basic_ack(tag, multiple=multiple, wait=False)
-                case Verb.REJECT:
-                    await channel.basic_reject(tag, requeue=False, wait=False)
-                case Verb.RETURN_FAILED:
-                    await channel.basic_reject(tag, requeue=True, wait=False)
-                case Verb.RETURN_UNTOUCHED:
-                    await channel.basic_nack(tag, multiple=multiple, wait=False)
+    def _ended_meanwhile(self) -> ConnectionError:
+        return ConnectionError(f"{self._name}: the channel ended: {self.reason}")
 
     # -- the end ----------------------------------------------------------------------------------
 
