@@ -3,6 +3,7 @@
 import struct
 from collections.abc import Callable
 
+from ackflow.streams.amqp.alike import DELIVER, Alike
 from ackflow.streams.amqp.peeled import Peeled
 from ackflow.streams.amqp.tapping import (
     AROUND,
@@ -18,7 +19,6 @@ from ackflow.streams.amqp.tapping import (
     Tapping,
 )
 
-DELIVER = struct.pack(">HH", 60, 60)
 _PLAIN = METHOD, HEADER, BODY
 
 
@@ -29,6 +29,7 @@ class Tap(Tapping):
         super().__init__(kept_bytes)
         self._deliver = deliver
         self._run: list[Peeled] = []
+        self._alike: Alike | None = None
 
     def hand_on(self) -> None:
         if self._run:
@@ -38,42 +39,56 @@ class Tap(Tapping):
     def take_whole(self, data: bytes, position: int, channel: int, largest: int) -> int:
         """Take deliveries of three whole frames each, as nearly all are, until one is odd.
 
-        The same as frame by frame, which it leaves that one to, in half of the time.
+        The same as frame by frame, which it leaves that one to, in a third of the time.
         """
         if self._method:
             return position
-        unpack, add, room = HEAD.unpack_from, self._run.append, min(largest - AROUND, len(data))
+        room = min(largest - AROUND, len(data))
+        most = min(room, self._kept_bytes)
+        if self._alike is not None:
+            position = self._alike.take(data, position, most, self._run)
+        end = self._take_one(data, position, channel, room)
+        if end > position:
+            self._alike = Alike(data, position)
+            position = self._alike.take(data, end, most, self._run)
+            # Not again before the next read: where each is different it would be in vain.
+            while (end := self._take_one(data, position, channel, room)) > position:
+                position = end
+        return position
+
+    def _take_one(self, data: bytes, position: int, channel: int, room: int) -> int:
+        """Take a delivery of three whole frames; return where it ends."""
+        unpack = HEAD.unpack_from
         try:
-            while True:
-                kind, of, size = unpack(data, position)
-                method = position + HEAD.size
-                method_end = method + size
-                header_kind, header_of, header_size = unpack(data, method_end + 1)
-                header = method_end + AROUND
-                header_end = header + header_size
-                body_kind, body_of, body_size = unpack(data, header_end + 1)
-                body = header_end + AROUND
-                body_end = body + body_size
-                if (
-                    (kind, header_kind, body_kind) != _PLAIN
-                    or not channel == of == header_of == body_of
-                    or not data[method_end] == data[header_end] == data[body_end] == END
-                    or not data.startswith(DELIVER, method)
-                    or not data.startswith(BASIC, header)
-                    or header_size < BEFORE_FLAGS + 2
-                    or max(size, header_size, body_size) > room
-                    or body_size > self._kept_bytes
-                    or SIZE.unpack_from(data, header + len(BASIC)) != (body_size,)
-                    or not body_size
-                ):
-                    return position
-                deliver = data[method + len(DELIVER) : method_end]
-                if not _is_whole(deliver):
-                    return position
-                add(Peeled(data[body:body_end], deliver, data[header:header_end], body_size))
-                position = body_end + 1
+            kind, of, size = unpack(data, position)
+            method = position + HEAD.size
+            method_end = method + size
+            header_kind, header_of, header_size = unpack(data, method_end + 1)
+            header = method_end + AROUND
+            header_end = header + header_size
+            body_kind, body_of, body_size = unpack(data, header_end + 1)
+            body = header_end + AROUND
+            body_end = body + body_size
+            if (
+                (kind, header_kind, body_kind) != _PLAIN
+                or not channel == of == header_of == body_of
+                or not data[method_end] == data[header_end] == data[body_end] == END
+                or not data.startswith(DELIVER, method)
+                or not data.startswith(BASIC, header)
+                or header_size < BEFORE_FLAGS + 2
+                or max(size, header_size, body_size) > room
+                or body_size > self._kept_bytes
+                or SIZE.unpack_from(data, header + len(BASIC)) != (body_size,)
+                or not body_size
+            ):
+                return position
+            deliver = data[method + len(DELIVER) : method_end]
+            if not _is_whole(deliver):
+                return position
         except (struct.error, IndexError):
             return position
+        self._run.append(Peeled(data[body:body_end], deliver, data[header:header_end], body_size))
+        return body_end + 1
 
     def _take_method(self, data: bytes, start: int, end: int) -> bool:
         if not data.startswith(DELIVER, start):

@@ -267,6 +267,10 @@ def header(size: int, *, channel: int = 1, class_id: int = 60, more: bytes = b"\
     return framed(2, channel, struct.pack(">HHQ", class_id, 0, size) + more)
 
 
+def deliver(consumer: str, *, again: bool = False, key: str = "key") -> bytes:
+    return frame.marshal(Basic.Deliver(consumer, 1, again, "x", key), 1)
+
+
 ONE_READ = {
     "as usual": METHOD + header(4) + BODY,
     "a body in two frames": METHOD + header(4) + framed(3, 1, b"bo") + framed(3, 1, b"dy"),
@@ -293,18 +297,42 @@ ONE_READ = {
     "a body of another kind": METHOD + header(4) + framed(8, 1, b"body"),
     "a body that does not end": METHOD + header(4) + BODY[:-1] + b"\0",
     "a body above frame_max": METHOD + header(34) + framed(3, 1, b"x" * 34),
+    "a method of another channel": framed(1, 2, METHOD[7:-1]) + header(4) + BODY,
+    "a method of another kind": b"\x08" + METHOD[1:] + header(4) + BODY,
+    "handed out again": deliver("t", again=True) + header(4) + BODY,
+    "another consumer": deliver("u") + header(4) + BODY,
+    "another routing key": deliver("t", key="yek") + header(4) + BODY,
+    "other properties": METHOD + header(4, more=b"\x10\0\x02") + BODY,
+    "a body that is shorter than announced": METHOD + header(5) + BODY,
+    "a body that is longer than announced": METHOD + header(3) + BODY,
+    "a body of which the end is missing": METHOD + header(4) + BODY[:-1],
 }
+USUAL = METHOD + header(4) + BODY
 
 
+def assert_the_same_byte_by_byte(data: bytes, limit: int) -> None:
+    at_once, by_bytes = Ends(limit=limit), Ends(limit=limit)
+    rest = at_once.feed(data)
+    assert rest == by_bytes.feed(data, range(len(data))) or at_once.wire.error
+    assert at_once.wire.error == by_bytes.wire.error
+    assert list(map(shown, at_once.deliveries)) == list(map(shown, by_bytes.deliveries))
+
+
+@pytest.mark.parametrize("before", [b"", USUAL, 2 * USUAL], ids=["first", "second", "third"])
 @pytest.mark.parametrize("name", ONE_READ)
-def test_a_delivery_in_one_read_becomes_what_it_becomes_byte_by_byte(name: str) -> None:
-    data = ONE_READ[name] + b"".join(delivery(2, b"next"))
+def test_a_delivery_in_one_read_becomes_what_it_becomes_byte_by_byte(
+    name: str, before: bytes
+) -> None:
+    data = before + ONE_READ[name] + b"".join(delivery(2, b"next"))
     for limit in (20, 60):
-        at_once, by_bytes = Ends(limit=limit), Ends(limit=limit)
-        rest = at_once.feed(data)
-        assert rest == by_bytes.feed(data, range(len(data))) or at_once.wire.error
-        assert at_once.wire.error == by_bytes.wire.error
-        assert list(map(shown, at_once.deliveries)) == list(map(shown, by_bytes.deliveries))
+        assert_the_same_byte_by_byte(data, limit)
+
+
+@given(st.lists(st.tuples(st.sampled_from(sorted(ONE_READ)), st.integers(1, 3)), max_size=6))
+def test_any_deliveries_in_one_read_become_what_they_become_byte_by_byte(
+    named: list[tuple[str, int]],
+) -> None:
+    assert_the_same_byte_by_byte(b"".join(ONE_READ[name] * times for name, times in named), 20)
 
 
 def test_where_no_largest_frame_is_agreed_upon_there_is_one_all_the_same() -> None:
