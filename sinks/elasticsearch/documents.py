@@ -125,7 +125,7 @@ class Documents:
 
     def parts(self, positions: list[int], most_bytes: int) -> list[list[int]]:
         """Cut into bulks of at most so many bytes; a larger document goes alone."""
-        if sum([len(self._lines[at]) for at in positions]) <= most_bytes:
+        if sum(map(len, map(self._lines.__getitem__, positions))) <= most_bytes:
             return [positions]
         parts: list[list[int]] = []
         room = -1

@@ -89,7 +89,7 @@ class BulkSink(Sink[Sequence[Document], Summary]):
                 members[at].fail(error)
         documents = Documents(
             members,
-            [at for at in range(len(members)) if not members.is_settled(at)],
+            members.open,
             encoded.lines,
             encoded.keys,
             fence=running.fence,

@@ -6,7 +6,7 @@ of being read, for half of the time. Pure: no I/O and no task. Frames: AMQP 0-9-
 
 import struct
 
-from ackflow.streams.amqp.peeled import Peeled
+from ackflow.streams.amqp.peeled import Peeled, is_redelivered
 from ackflow.streams.amqp.tapping import AROUND, BASIC, END, HEAD, SIZE
 
 DELIVER = struct.pack(">HH", 60, 60)
@@ -28,6 +28,7 @@ class Alike:
         header = method_end + AROUND
         header_end = header + HEAD.unpack_from(data, start + method_end + 1)[2]
         self._places = method, method_end, header, header_end
+        self._redelivered = is_redelivered(data[start + method : start + method_end])
         tag = start + method + 1 + data[start + method]
         size = start + header + len(BASIC)
         body_size = start + header_end + AROUND - BODY_SIZE
@@ -40,6 +41,7 @@ class Alike:
         unpack, add, width = self._layout.unpack_from, run.append, self._layout.size
         first, second, third = self._parts
         method, method_end, header, header_end = self._places
+        redelivered = self._redelivered
         try:
             while True:
                 before, _, between, size, behind, body_size = unpack(data, position)
@@ -59,6 +61,7 @@ class Alike:
                         data[position + method : position + method_end],
                         data[position + header : position + header_end],
                         size,
+                        redelivered,
                     )
                 )
                 position = end + 1

@@ -15,15 +15,19 @@ _NUMBER = struct.Struct(">Q")
 class Peeled:
     """A raw delivery, taken off the wire: see `Raw`."""
 
-    __slots__ = ("_decoded", "_header", "_method", "body", "size")
+    __slots__ = ("_decoded", "_header", "_method", "body", "redelivered", "size")
 
-    def __init__(self, body: bytes, method: bytes, header: bytes, size: int) -> None:
+    def __init__(
+        self, body: bytes, method: bytes, header: bytes, size: int, redelivered: bool
+    ) -> None:
         """`method` is the payload of basic.deliver behind its number, `header` the next frame's.
 
-        `size`: bytes of the body, of which `body` may be no more than the beginning.
+        `size`: bytes of the body, of which `body` may be no more than the beginning; `redelivered`:
+        what the method says of that, which is asked of every delivery.
         """
         self.body = body
         self.size = size
+        self.redelivered = redelivered
         self._method = method
         self._header = header
         self._decoded: Any = None
@@ -38,10 +42,6 @@ class Peeled:
         return tag
 
     @property
-    def redelivered(self) -> bool:
-        return bool(self._method[9 + self._method[0]] & 1)
-
-    @property
     def method(self) -> "Basic.Deliver":
         from ackflow.streams.amqp import frames
 
@@ -54,3 +54,8 @@ class Peeled:
 
             self._decoded = frames.header(self._header)
         return self._decoded
+
+
+def is_redelivered(method: bytes) -> bool:
+    """Say whether a basic.deliver is of a message that was handed out before."""
+    return bool(method[9 + method[0]] & 1)

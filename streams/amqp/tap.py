@@ -4,7 +4,7 @@ import struct
 from collections.abc import Callable
 
 from ackflow.streams.amqp.alike import DELIVER, Alike
-from ackflow.streams.amqp.peeled import Peeled
+from ackflow.streams.amqp.peeled import Peeled, is_redelivered
 from ackflow.streams.amqp.tapping import (
     AROUND,
     BASIC,
@@ -69,6 +69,7 @@ class Tap(Tapping):
             body_kind, body_of, body_size = unpack(data, header_end + 1)
             body = header_end + AROUND
             body_end = body + body_size
+            end: int = body_end + 1
             if (
                 (kind, header_kind, body_kind) != _PLAIN
                 or not channel == of == header_of == body_of
@@ -87,8 +88,8 @@ class Tap(Tapping):
                 return position
         except (struct.error, IndexError):
             return position
-        self._run.append(Peeled(data[body:body_end], deliver, data[header:header_end], body_size))
-        return body_end + 1
+        self._add(data[body:body_end], deliver, data[header:header_end], body_size)
+        return end
 
     def _take_method(self, data: bytes, start: int, end: int) -> bool:
         if not data.startswith(DELIVER, start):
@@ -101,7 +102,10 @@ class Tap(Tapping):
 
     def _take_content(self, method: bytes, header: bytes, body: bytes) -> None:
         (size,) = SIZE.unpack_from(header, len(BASIC))
-        self._run.append(Peeled(body, method, header, size))
+        self._add(body, method, header, size)
+
+    def _add(self, body: bytes, method: bytes, header: bytes, size: int) -> None:
+        self._run.append(Peeled(body, method, header, size, is_redelivered(method)))
 
 
 def _is_whole(method: bytes) -> bool:

@@ -223,10 +223,17 @@ class Members(Sequence[Message[A]]):
         """Whether no member's channel is gone."""
         return all_fresh(self._tokens)
 
+    @property
+    def open(self) -> list[int]:
+        """The positions of the members that are not settled."""
+        if not (self._made or self._accepted):
+            return list(range(len(self)))
+        return [at for at in range(len(self)) if not self.is_settled(at)]
+
     def unsettled(self) -> Iterator[Message[A]]:
         """Yield the members that are not settled."""
         if len(self._accepted) < len(self):
-            yield from [self[at] for at in range(len(self)) if not self.is_settled(at)]
+            yield from [self[at] for at in self.open]
 
     def accept(self, positions: Sequence[int]) -> None:
         """Settle members as done, all at once."""

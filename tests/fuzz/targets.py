@@ -244,7 +244,7 @@ def letters(data: bytes) -> None:
     (found,) = _loop().run_until_complete(_of_one_frame(framed))
     if type(found) is not ContentHeader:
         return
-    raw = Peeled(b"body", DELIVER.marshal(), header, 4)
+    raw = Peeled(b"body", DELIVER.marshal(), header, 4, False)
     read = delivery(raw, {"ackflow.1": "words"})
     if read.properties.get("delivery_mode", 2) not in (1, 2):  # which RabbitMQ takes from nobody
         return
