@@ -37,6 +37,9 @@ MEMORY = 3 * 1024**3
 """Bytes a mutant may take: one that never ends is to fail, not the machine."""
 BUSY = 25
 """Times what a mutant may compute it may take in all: the machine may have others to serve."""
+LEAST, TIMES = 4.0, 5
+"""A test may compute for so many seconds, and so many times what it takes without a mutant: one that
+goes round in circles ends soon, by SIGPROF."""
 OURS = 70
 """The exit code of a process that judged nothing."""
 OPTIONS = ["-x", "-q", "-p", "no:cacheprovider", "-m", "not servers"]
@@ -134,6 +137,12 @@ class Reporter:
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         if self.tracing is not None:
             self.tracing.switch_context(nodeid)
+        else:
+            limit = LEAST + TIMES * self.order.durations.get(nodeid, 0.0)
+            signal.setitimer(signal.ITIMER_PROF, limit)
+
+    def pytest_runtest_logfinish(self) -> None:
+        signal.setitimer(signal.ITIMER_PROF, 0.0)
 
     def pytest_runtest_logreport(self, report: Any) -> None:
         self.durations[report.nodeid] = self.durations.get(report.nodeid, 0.0) + report.duration
