@@ -37,7 +37,10 @@ def _own(taken: Taken, name: str) -> float:
 
 def contenders(measure: Measure, found: Sequence[Round]) -> dict[str, Any]:
     """Return what each contender took: medians, and the slowest and the fastest round."""
-    return {each.name: _contender([one[each.name] for one in found]) for each in measure.contenders}
+    return {
+        each.name: _contender([one[each.name] for one in found if each.name in one])
+        for each in measure.contenders
+    }
 
 
 def _contender(taken: Sequence[Taken]) -> dict[str, Any]:

@@ -10,30 +10,31 @@ import orjson
 
 from tests.servers.elasticsearch import Elasticsearch
 
-SECONDS = 45.0
-INDEX = "warming-up"
-PATH = f"/{INDEX}/_bulk?filter_path=errors,items.*.error,items.*.status"
+SECONDS = 60.0
+TURNS = 12
+"""Indices that are made, filled and deleted one after the other, as those of the measures are."""
 WRITERS = 2
 
 
 def warm_up(elasticsearch: Elasticsearch) -> None:
     """Index such documents as the measures do, for so long that it becomes no faster."""
     print(f"Elasticsearch warms up for {SECONDS:.0f} s", flush=True)
-    elasticsearch.request("PUT", f"/{INDEX}")
-    until = time.monotonic() + SECONDS
-    with ThreadPoolExecutor(WRITERS) as pool:
-        writes = [
-            pool.submit(_write, elasticsearch.url, str(each), until) for each in range(WRITERS)
-        ]
-    for write in writes:
-        write.result()
-    elasticsearch.request("DELETE", f"/{INDEX}")
+    for turn in range(TURNS):
+        index, until = f"warming-up-{turn}", time.monotonic() + SECONDS / TURNS
+        elasticsearch.request("PUT", f"/{index}")
+        with ThreadPoolExecutor(WRITERS) as pool:
+            names = map(str, range(WRITERS))
+            writes = [pool.submit(_write, elasticsearch.url, index, name, until) for name in names]
+        for write in writes:
+            write.result()
+        elasticsearch.request("DELETE", f"/{index}")
 
 
-def _write(url: str, name: str, until: float) -> None:
+def _write(url: str, index: str, name: str, until: float) -> None:
     connection = HTTPConnection(urlsplit(url).netloc)
+    path = f"/{index}/_bulk?filter_path=errors,items.*.error,items.*.status"
     for body in _bulks(name):
-        connection.request("POST", PATH, body, {"content-type": "application/x-ndjson"})
+        connection.request("POST", path, body, {"content-type": "application/x-ndjson"})
         answer = connection.getresponse()
         said = answer.read()
         if answer.status != 200:

@@ -63,6 +63,24 @@ def test_a_contender_has_its_median_and_its_slowest_and_fastest_round() -> None:
     assert found[OURS]["cpu_us"] == 1000
 
 
+def test_who_takes_very_long_is_measured_once_unless_a_required_figure_is_theirs() -> None:
+    work = Measure(
+        "work",
+        "",
+        tuple(
+            Contender(f"work.{name}", name) for name in (OURS, "quick", "limit", "slow", "needed")
+        ),
+        ratios={"figure": "needed"},
+        limit="limit",
+    )
+    times = {OURS: 1.0, "quick": 15.0, "limit": 0.1, "slow": 15.1, "needed": 100.0}
+    first = {name: taken(seconds) for name, seconds in times.items()}
+    again = [each.name for each in rounds.measured_again(work, first)]
+    assert again == [OURS, "quick", "limit", "needed"]
+    second = {name: first[name] for name in again}
+    assert contenders(work, [first, second])["slow"]["seconds"] == [15.1]
+
+
 def test_the_table_says_what_is_met_by_bounds_of_either_kind() -> None:
     met = {"bulk_vs_helpers": 6.0, "bytes_per_buffered_message": 700.0}
     not_met = {"bulk_vs_helpers": 5.99, "bytes_per_buffered_message": 701.0}
