@@ -33,7 +33,7 @@ class Tally:
 
     Example:
         tally = running.Tally(running.Tracing())                          # or running.Tally()
-        handle = pipeline.start(measure=True, tracing=tally)
+        await pipeline.start(measure=True, tracing=tally)
 
     Which errors deliveries were rejected or given back for (the label `cause` of
     `ackflow_settlements_total`), and how many messages went into how many writes of each sink, and how
