@@ -1,11 +1,11 @@
 """Figures: what is known of runs, as metrics after Prometheus' conventions, and their text format."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from ackflow.streams.core import Figure, Handle, Summary, printable
+from ackflow.streams.core import Figure, Handle, printable
 from ackflow.streams.running.tally import Tally
 
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
@@ -77,6 +77,7 @@ def place(stage: str) -> str:
 def _figures(handle: Handle[Any]) -> list[Figure]:
     counts, observer = handle.stats(), handle._session.observer
     tally = observer if isinstance(observer, Tally) else Tally()
+    settled = [({"outcome": outcome}, getattr(counts, outcome)) for outcome in SETTLEMENTS]
     flushes = [({"reason": reason}, count) for reason, count in counts.flushes.items()]
     failures = [
         ({"type": kind, "stage": place(stage)}, count)
@@ -88,12 +89,7 @@ def _figures(handle: Handle[Any]) -> list[Figure]:
             Figure(name, "counter", meaning, [({}, getattr(counts, counter))])
             for name, (counter, meaning) in COUNTERS.items()
         ),
-        Figure(
-            "ackflow_settlements_total",
-            "counter",
-            "Settled deliveries, by outcome, and by the error where there was one.",
-            [*_settled(counts, tally)],
-        ),
+        Figure("ackflow_settlements_total", "counter", "Settled deliveries, by outcome.", settled),
         Figure(
             "ackflow_flushes_total", "counter", "Chunks and windows let go, by reason.", flushes
         ),
@@ -103,15 +99,6 @@ def _figures(handle: Handle[Any]) -> list[Figure]:
         *tally.figures(),
         *handle.figures(),
     ]
-
-
-def _settled(counts: Summary, tally: Tally) -> Iterator[Sample]:
-    """Tell of settlements: those for an error under its type, and the others without a cause."""
-    for outcome in SETTLEMENTS:
-        told = {cause: n for (what, cause), n in tally.settled_for.items() if what == outcome}
-        yield {"outcome": outcome}, getattr(counts, outcome) - sum(told.values())
-        for cause, count in told.items():
-            yield {"outcome": outcome, "cause": cause}, count
 
 
 def _gauges(handle: Handle[Any]) -> list[Figure]:

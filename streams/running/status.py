@@ -50,7 +50,8 @@ class Status:
     the label `pipeline` and on the page. `oldest_unacked`: seconds after which a delivery that is not
     settled makes it not ready (900, half of RabbitMQ's consumer_timeout; None for no bound). `grace`:
     seconds without its connection after which a source makes it not ready. `measure`: whether `run`
-    measures what each stage does, for the graph; it costs about 3 % of the processor's time.
+    measures what each stage does and counts writes, for the graph and the metrics of these; it costs
+    about 3 % of the processor's time, and 3 µs for each write.
     Raises ValueError or TypeError for settings that can't be meant.
     """
 

@@ -35,9 +35,8 @@ class Tally:
         tally = running.Tally(running.Tracing())                          # or running.Tally()
         await pipeline.start(measure=True, tracing=tally)
 
-    Which errors deliveries were rejected or given back for (the label `cause` of
-    `ackflow_settlements_total`), and how many messages went into how many writes of each sink, and how
-    long these took. For one run each.
+    Which errors deliveries were rejected or given back for, how many messages went into how many writes
+    of each sink, and how long these took. For one run each.
     Acks: nothing changes. `behind`: who is to hear all that it hears, a `Tracing` or None.
     """
 
@@ -49,7 +48,16 @@ class Tally:
         self._causes: dict[Epoch[Any], dict[int, str]] = {}
 
     def figures(self) -> Iterator[Figure]:
-        """Return what was written, by sink; causes belong to a metric that counts more."""
+        """Return what it has counted."""
+        yield Figure(
+            "ackflow_settled_failures_total",
+            "counter",
+            "Deliveries rejected or given back after they had failed, by the error's type.",
+            [
+                ({"outcome": what, "type": cause}, n)
+                for (what, cause), n in self.settled_for.items()
+            ],
+        )
         told = [({"sink": name}, writes) for name, writes in self.writes.items()]
         for name, what, meaning in (
             ("ackflow_writes_total", "count", "Writes to sinks, those that raised as well."),

@@ -75,12 +75,12 @@ async def troubled() -> Handle[Any]:
 async def test_what_a_run_counts_is_told_by_outcome_reason_type_and_stage() -> None:
     handle = await troubled()
     found = parsed(text(figures_of({"": handle})))
-    expected = {"accepted": 2, "skipped": 2, "rejected": 0, "requeued": 0}
+    expected = {"accepted": 2, "skipped": 2, "rejected": 4, "requeued": 0}
     for outcome, count in expected.items():
         assert found["ackflow_settlements_total", (("outcome", outcome),)] == count
-    for cause in ("Reject", "LookupError"):
-        rejected = (("cause", cause), ("outcome", "rejected"))
-        assert found["ackflow_settlements_total", rejected] == 2
+    for kind in ("Reject", "LookupError"):
+        rejected = (("outcome", "rejected"), ("type", kind))
+        assert found["ackflow_settled_failures_total", rejected] == 2
     assert found["ackflow_deliveries_total", ()] == 8
     assert found["ackflow_dead_letters_total", ()] == 4
     assert found["ackflow_flushes_total", (("reason", "size"),)] == 1
