@@ -31,8 +31,8 @@ th, td { border-bottom: 1px solid #ddd; padding: .2rem .4rem; text-align: left; 
 td:last-child { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap }
 th { font-weight: normal }
 small { color: #666 }
-#graph { margin: 1rem 0; text-align: center }
-#graph svg { max-width: 100%; height: auto }
+#graph { margin: 1rem 0; text-align: center; overflow-x: auto }
+#graph svg { max-width: max(100%, 50rem); height: auto }
 #run svg { width: 100% }
 .away main { opacity: .4 }
 #away { display: none; color: #b3261e }

@@ -107,6 +107,23 @@ KEPT = "h1, #graph, #graph svg, #graph g"
 WIDTHS = "boxes => boxes.map(box => box.getBoundingClientRect().width)"
 
 
+async def test_a_narrow_page_has_a_graph_to_scroll_that_stays_where_it_is(page: Any) -> None:
+    from playwright.async_api import expect
+
+    queue = streams.memory.queue(["1"])
+    steps = op.map(int) | op.filter(bool) | op.chunk(1)
+    async with running(queue | steps | sinks.count()) as handle, showing() as shown:
+        shown.board.show(handle)
+        await page.set_viewport_size({"width": 390, "height": 700})
+        await page.goto(shown.url)
+        assert await page.evaluate("document.documentElement.scrollWidth") == 390
+        graph = page.locator("#graph")
+        await graph.evaluate("graph => { graph.scrollLeft = 120 }")
+        queue.put("2")
+        await expect(page.locator("#graph .source")).to_contain_text("out2")
+        assert await graph.evaluate("graph => graph.scrollLeft") == 120
+
+
 async def test_nothing_of_the_pictures_is_refused_by_the_policy_on_dark_pages_too(
     page: Any,
 ) -> None:
