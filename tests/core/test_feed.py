@@ -211,6 +211,34 @@ async def test_an_idle_queue_ends_only_when_what_it_handed_out_is_settled() -> N
     assert now() == pytest.approx(50, abs=0.2)
 
 
+async def test_an_ended_queue_goes_on_until_the_broker_has_heard_of_what_goes_back() -> None:
+    queue = closed(["a"], wait=lambda state: 5.0)
+    queue._broker.patience = 1.0  # so that what failed is not held
+
+    def work(value: str) -> str:
+        if not queue.requeued:
+            raise RuntimeError("broken")
+        return value
+
+    assert await (queue | op.map(work) | sinks.to_list()) == ["a"]
+
+
+async def test_a_queue_without_credit_is_not_idle_so_what_waits_goes_out_for_want_of_credit() -> (
+    None
+):
+    queue = streams.memory.queue([0, 1, 2, 3], prefetch=4, until_idle=1.0)
+
+    async def call(value: int) -> int:
+        await asyncio.sleep(5 if value == 0 else 0)
+        return value
+
+    calls = op.map_async(call, concurrency=4, ordered=False)
+    chunks = op.chunk(2, timeout=None, key=lambda value: value)
+    handle = (queue | calls | chunks | sinks.to_list()).start()
+    assert sorted(await handle) == [[0], [1], [2], [3]]
+    assert handle.stats().flushes == {"window": 4}
+
+
 def refuse(queue: Any, error: Exception) -> None:
     """Have a queue refuse the second of its deliveries."""
     connect = queue._broker.connect

@@ -1,5 +1,6 @@
 """Figures: names that Prometheus takes."""
 
+from dataclasses import FrozenInstanceError
 from typing import Any
 
 import pytest
@@ -25,3 +26,9 @@ def test_a_name_that_prometheus_would_not_take_is_refused(
 ) -> None:
     with pytest.raises(ValueError, match=r"Figure\(name\)"):
         Figure(name, kind, "Something.", [(labels, 1)])
+
+
+def test_a_figure_stays_as_it_was_checked() -> None:
+    figure = Figure("words", "gauge", "Words.", [({}, 1)])
+    with pytest.raises(FrozenInstanceError):
+        figure.name = "words\n"  # type: ignore[misc]
