@@ -69,6 +69,23 @@ async def test_whoever_shows_runs_can_have_all_of_them_measured(monkeypatch: Any
     assert [stage.name for stage in handle.stages] == ["of(values=1)", "to_list()"]
 
 
+async def test_what_a_step_has_made_of_a_run_before_one_of_it_fails_is_counted() -> None:
+    lists = streams.from_lists(lambda: iter([["1", "2", "x", "3"]]), name="lists", on_error="skip")
+    stages = await measured(lists | op.map(int) | sinks.to_list())
+    assert (stages["map"].taken, stages["map"].failed, stages["map"].given) == (4, 1, 3)
+    assert stages["to_list"].taken == 3
+
+
+async def test_stages_can_be_looked_at_in_every_turn_from_the_first_on() -> None:
+    handle = (streams.of(1) | op.map(str) | op.chunk(2) | sinks.to_list()).start(measure=True)
+    seen = [[stage.given for stage in handle.stages]]
+    while not handle.done:
+        await asyncio.sleep(0)
+        seen.append([stage.given for stage in handle.stages])
+    assert (seen[0], seen[-1]) == ([0, 0, 0, 0], [1, 1, 1, 1])
+    await handle
+
+
 async def test_the_summary_of_a_measured_run_names_its_slowest_stage(
     virtual_clock: VirtualClock,
 ) -> None:

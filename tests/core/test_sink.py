@@ -141,3 +141,8 @@ def test_a_sinks_numbers_are_whole_from_1_up(name: str, number: Any) -> None:
             end()
     with pytest.raises(ValueError, match=said):
         as_sink(stored)
+
+
+def test_a_sink_shows_no_settings_and_no_branches_unless_it_says_which() -> None:
+    sink = Sink[Any, Any]()
+    assert (dict(sink.shown_settings), tuple(sink.shown_branches)) == ({}, ())
