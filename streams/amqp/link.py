@@ -84,8 +84,15 @@ class Link:
         self._past().wire.tap(channel.number, tap, self.frame_max)
 
     def write(self, frames: bytes) -> None:
-        """Write whole frames; those of content with all that belongs to it."""
-        self._past().writer.write(frames)
+        """Write whole frames; those of content with all that belongs to it.
+
+        Raises ConnectionError once aiormq has closed the connection: a RuntimeError of asyncio's, where
+        its end was sent already.
+        """
+        writer = self._past().writer
+        if writer.is_closing():
+            raise ConnectionError(f"{self.address}: the connection is closed")
+        writer.write(frames)
 
     @property
     def writable(self) -> bool:

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import secrets
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from ackflow.streams.amqp.encoder import Encoder
@@ -57,7 +58,8 @@ class WiredOutlet(Outlet):
 
     def flush(self) -> "asyncio.Future[Any] | None":
         if self._parts and not self.lost.done():
-            self.link.write(b"".join(self._parts))
+            with suppress(ConnectionError):  # `lost` is about to tell of its end
+                self.link.write(b"".join(self._parts))
         self._parts.clear()
         self.unsent = 0
         self._batch = Batch()

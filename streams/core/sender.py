@@ -31,6 +31,12 @@ class Sender:
     def start(self) -> None:
         """Begin to send."""
         self._task = asyncio.create_task(self._run(), name=f"{self._feed.broker.name}: acks")
+        self._task.add_done_callback(self._ended)
+
+    def _ended(self, task: "asyncio.Task[None]") -> None:
+        """End the run with an error that nobody expected: without acks it would stand still for ever."""
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._feed.session.fail(error)
 
     def now(self) -> None:
         """Send what there is as soon as the loop comes to it."""

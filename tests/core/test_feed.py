@@ -223,6 +223,25 @@ async def test_an_ended_queue_goes_on_until_the_broker_has_heard_of_what_goes_ba
     assert await (queue | op.map(work) | sinks.to_list()) == ["a"]
 
 
+async def test_an_error_in_sending_acks_that_nobody_expected_ends_the_run() -> None:
+    """Without acks it would stand still once prefetch is used up."""
+    queue = streams.memory.queue(range(20), prefetch=4)
+    connect = queue._broker.connect
+
+    async def connect_odd(epoch: Any) -> Any:
+        async def send(frames: Any) -> None:
+            raise RuntimeError("cannot write after the end")
+
+        channel: Any = await connect(epoch)
+        channel.send = send
+        return channel
+
+    queue._broker.connect = connect_odd  # type: ignore[method-assign]
+    with pytest.raises(RuntimeError, match="cannot write after the end"):
+        await (queue | sinks.to_list())
+    assert queue.acked == []
+
+
 async def test_a_queue_without_credit_is_not_idle_so_what_waits_goes_out_for_want_of_credit() -> (
     None
 ):

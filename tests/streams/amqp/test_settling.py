@@ -1,6 +1,7 @@
 """What settles deliveries past aiormq is what aiormq would have written, in one piece, or an error."""
 
 import asyncio
+import socket
 from itertools import product
 from types import SimpleNamespace
 from typing import Any
@@ -9,8 +10,9 @@ import pytest
 from pamqp import frame
 from pamqp.commands import Basic, Channel
 
+from ackflow.streams.amqp.address import Address
 from ackflow.streams.amqp.line import Line
-from ackflow.streams.amqp.link import ANSWER_WITHIN
+from ackflow.streams.amqp.link import ANSWER_WITHIN, Link
 from ackflow.streams.amqp.settling import Writing, encode
 from ackflow.streams.amqp.tap import Tap
 from ackflow.streams.amqp.wire import Wire
@@ -106,6 +108,27 @@ async def test_nothing_is_written_to_a_channel_that_aiormq_has_closed() -> None:
     with pytest.raises(ConnectionError, match="the channel is closed"):
         Writing(link, on, Tap(lambda run: None, 9)).write(FRAMES)  # type: ignore[arg-type]
     assert link.written == []
+
+
+@pytest.mark.parametrize("half", [True, False])
+async def test_writing_to_a_connection_that_aiormq_has_closed_is_a_lost_connection(
+    half: bool,
+) -> None:
+    """Anything else would be the end of whoever sends the acks."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        _, writer = await asyncio.open_connection(sock=ours)
+        transport: Any = SimpleNamespace(wire=Wire(lambda: 0.0), writer=writer)
+        connection: Any = SimpleNamespace(connection_tune=SimpleNamespace(frame_max=0))
+        link = Link(connection, Address.parse("amqp://localhost/"), lambda: None, transport)
+        link.write(b"before")
+        if half:
+            writer.write_eof()
+        writer.close()
+        with pytest.raises(ConnectionError, match="the connection is closed"):
+            Writing(link, channel(), Tap(lambda run: None, 9)).write(FRAMES)
+        assert theirs.recv(100) == b"before"
+        await writer.wait_closed()
 
 
 async def test_nothing_is_written_once_the_line_is_lost() -> None:
