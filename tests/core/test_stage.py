@@ -65,6 +65,11 @@ def test_a_stage_that_does_not_say_is_named() -> None:
     assert (needed.sum, needed.unknown) == (2, ["holding"])
 
 
+def test_a_stage_has_no_settings_and_no_branches_unless_it_says_which() -> None:
+    stage = Stage()
+    assert (dict(stage.settings), tuple(stage.branches)) == ({}, ())
+
+
 def test_a_stage_is_shown_with_its_settings_and_functions_by_name() -> None:
     class Named(Stage):
         name = "named"

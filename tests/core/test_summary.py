@@ -66,3 +66,13 @@ def test_nothing_is_waited_for_longer_than_the_whole_run() -> None:
     summary.seconds = 0.0
     summary.stages = (count("a()", "operator", 0.25),)
     assert slowest(summary) == "a(), waited for 25% of the time"
+
+
+def test_long_names_of_stages_are_cut_and_no_others() -> None:
+    summary = Summary(seconds=1.0)
+    for length, whole in ((200, True), (201, False)):
+        summary.failures = {"ValueError": Failure("f" * length, "no number", 1)}
+        assert (f"in {'f' * length}, first" in str(summary)) is whole
+    for length, whole in ((100, True), (101, False)):
+        summary.stages = (count("a" * length, "operator", 1),)
+        assert slowest(summary).startswith("a" * length + ",") is whole
