@@ -11,12 +11,8 @@ from ackflow.streams.core import Epoch, Figure, Kind, Observer, Outcome, Token, 
 
 T = TypeVar("T")
 
-OUTCOMES = {
-    Kind.ACCEPTED: "accepted",
-    Kind.SKIPPED: "skipped",
-    Kind.REQUEUE: "requeued",
-    Kind.REJECT: "rejected",
-}
+FAILED = {Kind.REQUEUE: "requeued", Kind.REJECT: "rejected"}
+"""The outcomes that have a cause."""
 
 
 @dataclass(slots=True)
@@ -83,8 +79,8 @@ class Tally:
         if causes := self._causes.get(epoch):
             for tag in tags:
                 cause = causes.pop(tag, None)
-                if cause is not None and kind in (Kind.REQUEUE, Kind.REJECT):
-                    self.settled_for[OUTCOMES[kind], cause] += 1
+                if cause is not None and kind in FAILED:
+                    self.settled_for[FAILED[kind], cause] += 1
         if self._behind is not None:
             self._behind.settled(epoch, tags, verb, kind)
 
