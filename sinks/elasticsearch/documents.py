@@ -2,12 +2,14 @@
 
 from collections import Counter
 from collections.abc import Hashable, Iterable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from ackflow.sinks.elasticsearch.fence import Fence, Ticket
 from ackflow.sinks.elasticsearch.rejection import BulkRejected
 from ackflow.sinks.elasticsearch.statistics import BulkStatistics
 from ackflow.streams.core import Members, Requeue
+
+T = TypeVar("T")
 
 
 class Documents:
@@ -98,16 +100,16 @@ class Documents:
         self.accept([at for at in positions if self._keys[at] in overtaken], "stale")
         return [at for at in positions if self._keys[at] not in overtaken]
 
-    def _named(self, positions: Iterable[int]) -> list[Hashable]:
+    def _named(self, positions: Sequence[int]) -> Sequence[Hashable]:
         if not self._fenced:
-            return []
-        return list(map(self._keys.__getitem__, positions))
+            return ()
+        return _of(self._keys, positions)
 
     # -- sending ----------------------------------------------------------------------------------
 
     def payload(self, part: Sequence[int]) -> bytes:
         """Return the body of a bulk."""
-        return b"".join(map(self._lines.__getitem__, part))
+        return b"".join(_of(self._lines, part))
 
     def current(self, positions: list[int]) -> list[int]:
         """Return what is still worth sending: not stale, and not overtaken within this write."""
@@ -125,7 +127,7 @@ class Documents:
 
     def parts(self, positions: list[int], most_bytes: int) -> list[list[int]]:
         """Cut into bulks of at most so many bytes; a larger document goes alone."""
-        if sum(map(len, map(self._lines.__getitem__, positions))) <= most_bytes:
+        if sum(map(len, _of(self._lines, positions))) <= most_bytes:
             return [positions]
         parts: list[list[int]] = []
         room = -1
@@ -190,3 +192,10 @@ class Documents:
         if not self._ticket.repeats:  # otherwise all at the end, since one may still be open
             self._fence.leave(self._ticket, self._named(positions))
             self._released += len(positions)
+
+
+def _of(items: Sequence[T], positions: Sequence[int]) -> Sequence[T]:
+    """Return the items at positions; where these are all, as nearly always, without a step for each."""
+    if len(positions) == len(items):
+        return items
+    return [items[at] for at in positions]

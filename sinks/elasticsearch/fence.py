@@ -44,7 +44,8 @@ class Fence:
     """
 
     def __init__(self) -> None:
-        self._last: dict[Hashable, Ticket] = {}
+        self._lined_up: dict[Ticket, set[Hashable]] = {}
+        """The keys that writes are not done with, in order: few writes of many keys, so as sets."""
         self._held_up: dict[Hashable, dict[int, bool]] = {}
         self._orders = 0
 
@@ -55,35 +56,30 @@ class Fence:
 
     def enter(self, ticket: Ticket, keys: Collection[Hashable]) -> None:
         """Line up behind the writes that name the same keys."""
-        last = self._last
-        fresh = dict.fromkeys(keys, ticket)
-        if len(fresh) == len(keys) and last.keys().isdisjoint(fresh):
-            last.update(fresh)  # nearly always, and without a step for each
-            return
-        for key in keys:
-            before = last.get(key)
-            if before is ticket:
-                ticket.repeats = True
-            else:
-                last[key] = ticket
-                if before is not None:
-                    place = before.followers[key] = asyncio.get_running_loop().create_future()
-                    ticket.behind[key] = place
+        own = set(keys)
+        ticket.repeats = len(own) < len(keys)
+        for before, others in reversed(self._lined_up.items()):
+            # Nearly never anything in common, and that is found without a step for each.
+            for key in () if own.isdisjoint(others) else (own & others).difference(ticket.behind):
+                place = before.followers[key] = asyncio.get_running_loop().create_future()
+                ticket.behind[key] = place
+        if own:
+            self._lined_up[ticket] = own
 
     def leave(self, ticket: Ticket, keys: Collection[Hashable]) -> None:
         """Be done with keys, and let the next write have them; leaving twice does nothing."""
-        last = self._last
-        if not (ticket.behind or ticket.followers or ticket.repeats):
-            for key in {key for key in keys if last.get(key) is ticket}:
-                del last[key]
-            return
-        for key in keys:
-            if ticket.behind and (place := ticket.behind.get(key)) and not place.done():
+        own = self._lined_up.get(ticket, set())
+        if not (ticket.behind or ticket.followers):
+            own.difference_update(keys)
+        for key in own.intersection(keys):
+            if (place := ticket.behind.get(key)) and not place.done():
                 self._give_up(ticket, key, place)
-            elif last.get(key) is ticket:
-                del last[key]
-            elif ticket.followers and (follower := ticket.followers.pop(key, None)):
+                continue
+            own.remove(key)
+            if follower := ticket.followers.pop(key, None):
                 follower.set_result(None)
+        if not own:
+            self._lined_up.pop(ticket, None)
 
     def _give_up(self, ticket: Ticket, key: Hashable, place: "asyncio.Future[None]") -> None:
         """Leave before one's turn: the next one still has to wait for those before."""

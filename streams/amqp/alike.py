@@ -6,7 +6,7 @@ of being read, for half of the time. Pure: no I/O and no task. Frames: AMQP 0-9-
 
 import struct
 
-from ackflow.streams.amqp.peeled import Peeled, is_redelivered
+from ackflow.streams.amqp.peeled import Envelope, Peeled
 from ackflow.streams.amqp.tapping import AROUND, BASIC, END, HEAD, SIZE
 
 DELIVER = struct.pack(">HH", 60, 60)
@@ -27,8 +27,9 @@ class Alike:
         method_end = HEAD.size + HEAD.unpack_from(data, start)[2]
         header = method_end + AROUND
         header_end = header + HEAD.unpack_from(data, start + method_end + 1)[2]
-        self._places = method, method_end, header, header_end
-        self._redelivered = is_redelivered(data[start + method : start + method_end])
+        self._envelope = Envelope(
+            data[start + method : start + method_end], data[start + header : start + header_end]
+        )
         tag = start + method + 1 + data[start + method]
         size = start + header + len(BASIC)
         body_size = start + header_end + AROUND - BODY_SIZE
@@ -40,11 +41,10 @@ class Alike:
         """Put deliveries whose bodies have at most `most` bytes into a run; return where they end."""
         unpack, add, width = self._layout.unpack_from, run.append, self._layout.size
         first, second, third = self._parts
-        method, method_end, header, header_end = self._places
-        redelivered = self._redelivered
+        envelope = self._envelope
         try:
             while True:
-                before, _, between, size, behind, body_size = unpack(data, position)
+                before, tag, between, size, behind, body_size = unpack(data, position)
                 body = position + width
                 end = body + body_size
                 if (
@@ -55,15 +55,7 @@ class Alike:
                     or data[end] != END
                 ):
                     return position
-                add(
-                    Peeled(
-                        data[body:end],
-                        data[position + method : position + method_end],
-                        data[position + header : position + header_end],
-                        size,
-                        redelivered,
-                    )
-                )
+                add(Peeled(data[body:end], size, tag, envelope))
                 position = end + 1
         except (struct.error, IndexError):
             return position

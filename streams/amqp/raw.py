@@ -1,6 +1,7 @@
 """Raw deliveries: what of a message's bytes this library needs, and what it means."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from operator import attrgetter
 from typing import Any, Protocol
 
 from ackflow.streams.core import Delivery
@@ -62,9 +63,8 @@ DELIVERY_COUNT = "x-delivery-count"
 were returned by basic.nack do not count: https://www.rabbitmq.com/docs/4.3/nack"""
 
 
-def body(raw: Raw) -> bytes:
-    """Return the body of a raw delivery."""
-    return raw.body
+body: Callable[[Raw], bytes] = attrgetter("body")
+"""Returns the body of a raw delivery; not in Python, for it is called for each."""
 
 
 def delivery(raw: Raw, queues: Mapping[str, str]) -> Delivery:

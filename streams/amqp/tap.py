@@ -4,7 +4,7 @@ import struct
 from collections.abc import Callable
 
 from ackflow.streams.amqp.alike import DELIVER, Alike
-from ackflow.streams.amqp.peeled import Peeled, is_redelivered
+from ackflow.streams.amqp.peeled import Envelope, Peeled
 from ackflow.streams.amqp.tapping import (
     AROUND,
     BASIC,
@@ -105,7 +105,8 @@ class Tap(Tapping):
         self._add(body, method, header, size)
 
     def _add(self, body: bytes, method: bytes, header: bytes, size: int) -> None:
-        self._run.append(Peeled(body, method, header, size, is_redelivered(method)))
+        envelope = Envelope(method, header)
+        self._run.append(Peeled(body, size, envelope.tag, envelope))
 
 
 def _is_whole(method: bytes) -> bool:

@@ -34,7 +34,7 @@ from ackflow.streams import http
 from ackflow.streams.amqp.address import redacted
 from ackflow.streams.amqp.frames import Frames
 from ackflow.streams.amqp.outgoing import COUNTS, ROUTING_HEADERS, Outgoing
-from ackflow.streams.amqp.peeled import Peeled
+from ackflow.streams.amqp.peeled import Envelope, Peeled
 from ackflow.streams.amqp.raw import delivery, delivery_count
 from ackflow.streams.amqp.server import Server
 from ackflow.streams.amqp.tap import Tap
@@ -244,7 +244,7 @@ def letters(data: bytes) -> None:
     (found,) = _loop().run_until_complete(_of_one_frame(framed))
     if type(found) is not ContentHeader:
         return
-    raw = Peeled(b"body", DELIVER.marshal(), header, 4, False)
+    raw = Peeled(b"body", 4, 1, Envelope(DELIVER.marshal(), header))
     read = delivery(raw, {"ackflow.1": "words"})
     if read.properties.get("delivery_mode", 2) not in (1, 2):  # which RabbitMQ takes from nobody
         return

@@ -23,7 +23,7 @@ from ackflow.sinks.elasticsearch import exchange
 from ackflow.streams.amqp import table
 from ackflow.streams.amqp.frames import DEEPEST, UNREADABLE, Frames, Unreadable
 from ackflow.streams.amqp.outgoing import DROPPED
-from ackflow.streams.amqp.peeled import Peeled
+from ackflow.streams.amqp.peeled import Envelope, Peeled
 from ackflow.streams.core import Delivery, SourceError
 from ackflow.streams.core.ladder import MOST_ATTEMPTS
 from ackflow.streams.core.letters import ATTEMPTS_HEADER
@@ -203,7 +203,7 @@ async def test_headers_may_be_nested_as_deep_as_anybody_needs(kind: bytes) -> No
 async def test_what_is_decoded_on_demand_is_what_is_decoded_at_once(data: bytes) -> None:
     payload = struct.pack(">HHQ", 60, 0, 4) + data
     (at_once,) = await read_frames(framed(2, payload))
-    on_demand = Peeled(b"body", b"", payload, 4, False).header
+    on_demand = Peeled(b"body", 4, 1, Envelope(bytes(12), payload)).header
     assert type(on_demand) is type(at_once)
     assert (on_demand.body_size, on_demand.properties) == (4, at_once.properties)
 

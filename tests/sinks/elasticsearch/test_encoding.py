@@ -50,6 +50,22 @@ def test_any_id_and_document_stay_one_operation(document: dict[str, Any], word: 
     assert operation(document) == ("index", {"_index": "words", "_id": word}, document)
 
 
+@given(
+    st.lists(
+        st.tuples(documents, nasty | st.sampled_from([",", '","', '"', "a,", ',"'])), max_size=8
+    )
+)
+def test_each_document_of_a_chunk_has_its_own_id_whatever_ids_have_in_them(
+    chunk: list[tuple[dict[str, Any], str]],
+) -> None:
+    values = [document | {"word": word} for document, word in chunk]
+    encoded = encoder().encode(values)
+    assert encoded.keys == [word for _, word in chunk]
+    assert [parse(line)[0] for line in encoded.lines] == [
+        ("index", {"_index": "words", "_id": value["word"]}, value) for value in values
+    ]
+
+
 @given(documents, nasty, nasty, nasty, nasty)
 def test_whatever_functions_return_stays_in_its_place(
     document: dict[str, Any], index: str, id: str, routing: str, pipeline: str
@@ -175,6 +191,15 @@ def test_a_fragment_cannot_bring_in_a_line() -> None:
         "word": "x",
         "n": [1, 2],
     }
+
+
+def test_a_fragment_with_a_line_end_is_mended_among_others() -> None:
+    values = [
+        {"word": str(n), "n": orjson.Fragment(b"[1,\n2]" if n == 2 else b"1")} for n in range(4)
+    ]
+    encoded = encoder().encode(values)
+    assert [parse(line)[0][2]["n"] for line in encoded.lines] == [1, 1, [1, 2], 1]
+    assert (encoded.keys, encoded.refused) == (["0", "1", "2", "3"], {})
 
 
 REFUSED: list[tuple[Any, dict[str, Any], str, str]] = [

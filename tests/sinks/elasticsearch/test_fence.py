@@ -111,7 +111,7 @@ def test_nobody_overtakes_and_nobody_waits_for_ever(
         async with asyncio.timeout(100):
             await asyncio.gather(*tasks, return_exceptions=True)
         await asyncio.sleep(1)
-        assert not fence._last
+        assert not fence._lined_up
 
     virtually(main)
     for key in "abcd":

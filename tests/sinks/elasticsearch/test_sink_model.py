@@ -109,7 +109,7 @@ def test_each_document_is_settled_once_and_the_last_of_each_id_stays(
             assert engine.statistics.indexed == total
             assert not engine.sink._running.fence._held_up  # type: ignore[union-attr]
             await asyncio.sleep(1)
-            assert not engine.sink._running.fence._last  # type: ignore[union-attr]
+            assert not engine.sink._running.fence._lined_up  # type: ignore[union-attr]
 
     virtually(main)
     assert {id: document["n"] for id, document in server.store.items()} == last

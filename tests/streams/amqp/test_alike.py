@@ -21,6 +21,7 @@ def test_all_that_are_alike_are_taken_and_say_of_themselves_what_came() -> None:
         (tag, False, body, len(body), "m", "t", tag, "x", "key")
         for tag, body in enumerate(BODIES, 1)
     ]
+    assert [each.header.body_size for each in run] == [len(body) for body in BODIES]
 
 
 def test_a_body_above_the_limit_and_what_lies_behind_it_are_left() -> None:
