@@ -38,6 +38,7 @@ from ackflow.streams.amqp.peeled import Envelope, Peeled
 from ackflow.streams.amqp.raw import delivery, delivery_count
 from ackflow.streams.amqp.server import Server
 from ackflow.streams.amqp.tap import Tap
+from ackflow.streams.amqp.tapping import BEFORE_FLAGS
 from ackflow.streams.amqp.unconfirmed import Sent, Unconfirmed
 from ackflow.streams.amqp.verdicts import Refused, Verdicts
 from ackflow.streams.amqp.wire import Wire
@@ -197,8 +198,13 @@ def _deliveries(blocks: Sequence[bytes]) -> tuple[list[Any], bytes, str]:
         rest += wire.feed(block)
         assert sum(map(len, wire._held)) <= FRAME_MAX
     assert all(len(each.body) <= MOST_BODY for each in got)
-    told = [(each.tag, each.redelivered, each.size, each.body, each._header) for each in got]
-    return told, rest, wire.error
+    return [_told(each) for each in got], rest, wire.error
+
+
+def _told(each: Peeled) -> tuple[Any, ...]:
+    """Return all that a delivery says, but for what its envelope says of the first one that had it."""
+    properties = each._envelope.header[BEFORE_FLAGS:]
+    return (each.tag, each.redelivered, each.size, each.body, properties, _attributes(each.method))
 
 
 def verdicts(data: bytes) -> None:
