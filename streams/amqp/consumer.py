@@ -13,12 +13,14 @@ from ackflow.streams.amqp.refusals import Refused
 from ackflow.streams.amqp.settings import Settings
 from ackflow.streams.amqp.topology import NO_STREAMS
 from ackflow.streams.amqp.watchdog import Watchdog
-from ackflow.streams.core import Delivery, Epoch, Session, SourceError
+from ackflow.streams.core import Delivery, Epoch, Session, SourceError, printable
 
 OUTAGE = "what was unacked for long was given back until the outage is over"
 LOOK_AGAIN = 1.0
 """Seconds between looks at whether an outage is over."""
 
+LONGEST_QUEUE = 255
+"""Characters of a queue's name at most (AMQP 0-9-1, section 1.7.2.1: a short string)."""
 FEW = 5
 """Queues that are named where many are meant."""
 
@@ -26,9 +28,10 @@ FEW = 5
 def named(queues: Sequence[str]) -> str:
     """Name queues in a text: all of a few, the first of many."""
     if len(queues) == 1:
-        return f"amqp queue {queues[0]}"
+        return f"amqp queue {printable(queues[0], LONGEST_QUEUE)}"
     more = f" and {len(queues) - FEW:,} more" if len(queues) > FEW + 1 else ""
-    return f"amqp queues {', '.join(queues[: FEW if more else None])}{more}"
+    few = (printable(queue, LONGEST_QUEUE) for queue in queues[: FEW if more else None])
+    return f"amqp queues {', '.join(few)}{more}"
 
 
 class Consumer:

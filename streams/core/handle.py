@@ -61,7 +61,8 @@ class Handle(Generic[R_co]):
         measure: bool,
         observer: "Observer | None" = None,
     ) -> None:
-        self._pipeline = pipeline
+        self.pipeline = pipeline
+        """What runs."""
         self._session = Session()
         self._session.limit = limit
         self._session.meters = Meters(pipeline) if measure else None
@@ -123,13 +124,18 @@ class Handle(Generic[R_co]):
         return self._session.halted_parts(self._loop.time())
 
     @property
+    def observer(self) -> "Observer | None":
+        """Who hears what becomes of its deliveries, such as a `Tracing`."""
+        return self._session.observer
+
+    @property
     def stages(self) -> Sequence[StageCount]:
         """What each stage has done so far, the sources first; nothing without `measure=True`."""
         return self._session.stages
 
     def figures(self) -> "Sequence[Figure]":
         """Return what the sink counts."""
-        return tuple(self._pipeline.sink.figures())
+        return tuple(self.pipeline.sink.figures())
 
     def stats(self) -> Summary:
         """Return the counts so far."""

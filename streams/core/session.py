@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ackflow.streams.core.circuit import Circuit
-from ackflow.streams.core.errors import Requeue, Skip, describe, shown
+from ackflow.streams.core.errors import Requeue, Skip, describe, printable, shown
 from ackflow.streams.core.outcome import Kind
 from ackflow.streams.core.pulling import Bell
 from ackflow.streams.core.summary import Failure, Summary
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 OVER = "end"
 CREDIT = "window"
 """Why joiners are told to flush."""
+
+LONGEST_NAME = 1_000
+"""Characters of the name under which a part is halted."""
 
 logger = logging.getLogger("ackflow.session")
 
@@ -149,7 +152,8 @@ class Session:
     # -- outages ----------------------------------------------------------------------------------
 
     def circuit(self, part: str) -> Circuit:
-        """Return a circuit for a part of the pipeline, under a name of its own."""
+        """Return a circuit for a part of the pipeline, under a printable name of its own."""
+        part = printable(part, LONGEST_NAME)
         name, number = part, 2
         while name in self._circuits:
             name, number = f"{part} ({number})", number + 1

@@ -86,8 +86,8 @@ class Writer:
         await self.sink.close()
 
     def under_way(self) -> int:
-        """Return how many writes are under way, of those that may be several at a time."""
-        return len(self._writes)
+        """Return how many writes are under way; where it is one at a time, that one is no task."""
+        return len(self._writes) or int(self._slots.locked())
 
     def result(self) -> Any:
         """Return the sink's result."""

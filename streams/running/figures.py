@@ -75,7 +75,7 @@ def place(stage: str) -> str:
 
 
 def _figures(handle: Handle[Any]) -> list[Figure]:
-    counts, observer = handle.stats(), handle._session.observer
+    counts, observer = handle.stats(), handle.observer
     tally = observer if isinstance(observer, Tally) else Tally()
     settled = [({"outcome": outcome}, getattr(counts, outcome)) for outcome in SETTLEMENTS]
     flushes = [({"reason": reason}, count) for reason, count in counts.flushes.items()]

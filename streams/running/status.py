@@ -160,7 +160,7 @@ class Board:
     def show(self, handle: Handle[Any]) -> None:
         """Answer for this run from now on."""
         self._handle = handle
-        self._seen = Watch(handle, place), Flow(handle._pipeline, place)
+        self._seen = Watch(handle, place), Flow(handle.pipeline, place)
 
     async def answer(self, request: "web.BaseRequest") -> "web.Response":
         """Answer one request."""

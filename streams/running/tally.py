@@ -31,14 +31,16 @@ class Tally:
         tally = running.Tally(running.Tracing())                          # or running.Tally()
         await pipeline.start(measure=True, tracing=tally)
 
-    Which errors deliveries were rejected or given back for, how many messages went into how many writes
-    of each sink, and how long these took. For one run each.
+    Which errors deliveries were rejected, given back or tried again for, how many messages went into how
+    many writes of each sink, and how long these took. For one run each.
     Acks: nothing changes. `behind`: who is to hear all that it hears, a `Tracing` or None.
     """
 
     def __init__(self, behind: Observer | None = None) -> None:
         self.settled_for: Counter[tuple[str, str]] = Counter()
         """Deliveries by outcome and by the type of the error that they failed with last."""
+        self.retried_for: Counter[str] = Counter()
+        """Deliveries that were handed out again, by the type of the error that they had failed with."""
         self.writes: dict[str, Writes] = {}
         self._behind = behind
         self._causes: dict[Epoch[Any], dict[int, str]] = {}
@@ -53,6 +55,12 @@ class Tally:
                 ({"outcome": what, "type": cause}, n)
                 for (what, cause), n in self.settled_for.items()
             ],
+        )
+        yield Figure(
+            "ackflow_retried_failures_total",
+            "counter",
+            "Failed deliveries tried again, counted once that is over, by the error's type.",
+            [({"type": cause}, n) for cause, n in self.retried_for.items()],
         )
         told = [({"sink": name}, writes) for name, writes in self.writes.items()]
         for name, what, meaning in (
@@ -71,6 +79,7 @@ class Tally:
 
     def failed(self, epoch: Epoch[Any], tags: Sequence[int], outcome: Outcome) -> None:
         causes = self._causes.setdefault(epoch, {})
+        self.retried_for.update(causes[tag] for tag in tags if tag in causes)
         causes.update(dict.fromkeys(tags, type(outcome.cause).__name__))
         if self._behind is not None:
             self._behind.failed(epoch, tags, outcome)
@@ -81,6 +90,8 @@ class Tally:
                 cause = causes.pop(tag, None)
                 if cause is not None and kind in FAILED:
                     self.settled_for[FAILED[kind], cause] += 1
+                elif cause is not None:
+                    self.retried_for[cause] += 1
         if self._behind is not None:
             self._behind.settled(epoch, tags, verb, kind)
 

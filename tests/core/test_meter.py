@@ -223,6 +223,16 @@ async def test_writes_that_are_under_way_are_inside_the_sink(virtual_clock: Virt
     await handle.abort()
 
 
+async def test_a_write_that_is_the_only_one_at_a_time_is_inside_the_sink(
+    virtual_clock: VirtualClock,
+) -> None:
+    handle = (streams.of(1, 2) | sinks.each(pause, concurrency=1)).start(measure=True)
+    await asyncio.sleep(0.5)
+    assert handle.stages[-1].held == 1
+    await handle
+    assert handle.stages[-1].held == 0
+
+
 async def test_a_delivery_that_was_refused_is_a_failure_of_its_source() -> None:
     queue = streams.memory.queue(["a", "b"], dead_letter="discard")
     queue.close()

@@ -41,6 +41,10 @@ TABLE: list[tuple[str, str, list[tuple[str, str]]]] = [
             (JUPYTER, "test_a_name_breaks_out_of_nothing_in_a_real_page"),
             (PROGRESS, "test_names_break_nothing"),
             (LIVE, "test_a_name_breaks_out_of_nothing"),
+            (
+                "security/test_injection.py",
+                "test_a_name_of_a_sink_or_a_queue_forges_no_line_where_it_is_halted",
+            ),
             ("security/test_injection.py", "test_why_a_queue_is_away_is_one_printable_line"),
             ("security/test_injection.py", "test_an_error_can_not_move_the_cursor_or_forge_a_line"),
         ],

@@ -110,8 +110,10 @@ async def test_settlements_have_the_cause_of_the_last_failure_and_of_none_that_w
     stuck.may_end.set()
     await handle.drain()
     assert tally.settled_for == {("rejected", "KeyError"): 1}
+    assert tally.retried_for == {"OSError": 4}
     found = parsed(text(figures_of({"": handle})))
     assert found["ackflow_settlements_total", (("outcome", "accepted"),)] == 1
+    assert found["ackflow_retried_failures_total", (("type", "OSError"),)] == 4
 
 
 async def test_what_a_drain_gives_back_after_a_failure_has_its_cause() -> None:
@@ -199,7 +201,7 @@ def test_a_run_with_a_status_page_tells_causes_and_still_traces() -> None:
     assert sent == [{"trace": "1"}]
     assert tracing.settled_for == {("rejected", "ValueError"): 1}
     assert tracing.writes["sink"].count == 1
-    assert pipeline._running._session.observer.settled_for == tracing.settled_for
+    assert pipeline._running.observer.settled_for == tracing.settled_for
 
 
 async def test_what_stages_do_is_told_where_it_is_measured() -> None:

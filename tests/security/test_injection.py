@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,8 +18,9 @@ from pamqp.commands import Channel
 from ackflow import operators as op
 from ackflow import sinks, streams
 from ackflow.streams.amqp.absence import Absences
-from ackflow.streams.core import Delivery, SourceError, describe, shown
-from ackflow.streams.testing import BulkAnswer, FakeElasticsearch
+from ackflow.streams.amqp.consumer import named
+from ackflow.streams.core import Delivery, Sink, SourceError, describe, shown
+from ackflow.streams.testing import BulkAnswer, FakeElasticsearch, VirtualClock
 from tests.servers.rabbitmq import RabbitMQ
 from tests.streams.amqp.speaking import speaking
 from tests.streams.amqp.tools import declare, eventually, take, unique
@@ -305,6 +307,29 @@ async def test_why_a_queue_is_away_is_one_printable_line(
     (said,) = [record.getMessage() for record in caplog.records]
     assert "forged" in said
     assert said.isprintable()
+
+
+async def test_a_name_of_a_sink_or_a_queue_forges_no_line_where_it_is_halted(
+    caplog: pytest.LogCaptureFixture, virtual_clock: VirtualClock
+) -> None:
+    class Store(Sink[int, None]):
+        name = CONTROL
+        tries = 0
+
+        async def write(self, items: Sequence[int]) -> None:
+            self.tries += 1
+            if self.tries == 1:
+                raise ConnectionError("away")
+
+    handle = (streams.of(1) | Store()).start()
+    await handle
+    said = [record.getMessage() for record in caplog.records] + [
+        named([CONTROL]),
+        named([CONTROL] * 2),
+    ]
+    assert handle.stats().halts == 1
+    assert sum("forged" in line for line in said) == 4
+    assert all(line.isprintable() for line in said), said
 
 
 async def _result(pipeline: Any) -> Any:
