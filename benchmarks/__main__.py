@@ -32,7 +32,8 @@ def measured(names: Sequence[str], effort: Effort) -> dict[str, Any]:
         for measure in MEASURES:
             if measure.name in names:
                 found[measure.name] = rounds(measure, servers, effort)
-    return results(found, {"rounds": effort.rounds, "seconds": effort.seconds})
+        versions = servers.versions()
+    return results(found, {"rounds": effort.rounds, "seconds": effort.seconds}, versions)
 
 
 def poisoned(messages: int, number: int) -> dict[str, Any]:
@@ -40,7 +41,8 @@ def poisoned(messages: int, number: int) -> dict[str, Any]:
     with ExitStack() as stack:
         servers = Servers(stack)
         found = poison.compare(servers.rabbitmq, servers.elasticsearch, messages, number)
-    return {**found, **circumstances()}
+        versions = servers.versions()
+    return {**found, **circumstances(versions)}
 
 
 def show(rows: Sequence[Sequence[str]]) -> None:

@@ -23,7 +23,9 @@ class Measure:
     own: Mapping[str, str] = field(default_factory=dict)
     """Keys of results.json: what ackflow alone takes per message."""
     limit: str | None = None
-    """What is no library, but as fast as it can be. How much work there is does not follow it."""
+    """What is no library, but as fast as it can be."""
+    beside: str | None = None
+    """Who is shown for comparison alone."""
     unit: str = "messages"
     tiny: int = 512
     step: int = 256
@@ -34,9 +36,15 @@ class Measure:
     """What differs from a Task's defaults."""
 
     @property
-    def libraries(self) -> tuple[Contender, ...]:
-        """The contenders, but for the limit."""
-        return tuple(each for each in self.contenders if each.name != self.limit)
+    def required(self) -> frozenset[str]:
+        """Who has a part in a required figure."""
+        return frozenset({self.contenders[0].name, *self.ratios.values()})
+
+    @property
+    def timed(self) -> tuple[Contender, ...]:
+        """Who has to have enough work: all libraries, and whoever has a part in a required figure."""
+        apart = {self.limit, self.beside} - self.required
+        return tuple(each for each in self.contenders if each.name not in apart)
 
 
 def _contenders(measure: str, *more: tuple[str, str, str | None]) -> tuple[Contender, ...]:
@@ -72,6 +80,7 @@ MEASURES = (
             ("aio_pika", "aio-pika's iterator, async_bulk", "aio_pika"),
             ("aio_pika_aiostream", "aio-pika, aiostream, async_bulk", "aio_pika"),
             ("faststream", "FastStream, async_bulk", "faststream"),
+            ("bulks", "bulks alone, ready made", None),
         ),
         Words,
         {
@@ -79,6 +88,7 @@ MEASURES = (
             "end_to_end_vs_handwritten": "aio_pika",
         },
         own={"end_to_end_cpu_us": "cpu_us"},
+        limit="bulks",
     ),
     Measure(
         "publish",
@@ -101,6 +111,8 @@ MEASURES = (
             "operators",
             ("queue", "ackflow, from a queue with acks", None),
             ("async_generators", "plain async generators", None),
+            ("async_generators_iterable", "the same, the source a plain loop", None),
+            ("loop", "one loop, nothing asynchronous", None),
             ("streamable", "streamable", "operators"),
             ("aiostream", "aiostream", "operators"),
             ("streamz", "streamz", "operators"),
@@ -109,6 +121,8 @@ MEASURES = (
             "operators_vs_async_generators": "async_generators",
             "operators_vs_aiostream": "aiostream",
         },
+        limit="loop",
+        beside="async_generators_iterable",
         unit="integers",
         tiny=10_000,
         step=1_000_000,
@@ -133,7 +147,7 @@ MEASURES = (
         _contenders(
             "bulk",
             ("socket", "requests made before, one at a time", None),
-            ("helpers", "helpers.async_streaming_bulk", None),
+            ("helpers", "helpers.async_streaming_bulk", "elasticsearch"),
         ),
         Faked,
         {"bulk_vs_helpers": "helpers"},
@@ -144,8 +158,13 @@ MEASURES = (
     Measure(
         "memory",
         "resident memory of a buffered message with a body of 300 B, prefetch 10,000",
-        _contenders("memory", ("aio_pika", "aio-pika", "aio_pika")),
+        _contenders(
+            "memory",
+            ("aio_pika", "aio-pika", "aio_pika"),
+            ("socket", "a bare socket, bodies in a list", None),
+        ),
         Warm,
+        limit="socket",
         own={"bytes_per_buffered_message": "bytes"},
         tiny=2000,
         fixed=10_000,

@@ -4,16 +4,18 @@
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from benchmarks.environments import ROOT
-from benchmarks.growth import GROWTH, SECONDS, TABLES, Table
+from benchmarks.grown import growth
+from benchmarks.growth import GROWTH, SECONDS
 from benchmarks.measures import MEASURES, OURS, Measure
-from benchmarks.plots import bars, log_log, short
+from benchmarks.plots import bars, short
 from benchmarks.requirements import judged
 from benchmarks.rounds import Effort
+from benchmarks.tables import spread, table, where
 from benchmarks.tracing import RESULTS as TRACING
 from benchmarks.tracing import WAYS
 
@@ -46,8 +48,7 @@ def files() -> dict[str, str]:
         if measure.name in found["measures"]:
             parts.append(section(measure, found["measures"][measure.name], plots))
     if grown is not None:
-        parts += ["# What grows how\n", circumstances(grown, SECONDS)]
-        parts += [growth(table, grown["tables"][table.name], plots) for table in TABLES]
+        parts += growth(grown, SECONDS, plots)
     if TRACING.exists():
         parts.append(traced(json.loads(TRACING.read_text(encoding="utf-8"))))
     return {PAGE: "\n".join(parts), **{f"docs/{name}": text for name, text in plots.items()}}
@@ -58,16 +59,8 @@ def circumstances(found: Mapping[str, Any], least: float) -> str:
     settings = found["settings"]
     short_of = settings["rounds"] < Effort.rounds or settings["seconds"] < least
     return (
-        f"{PROVISIONAL if short_of else ''}{_where(found)}; rounds: {settings['rounds']}, each with "
+        f"{PROVISIONAL if short_of else ''}{where(found)}; rounds: {settings['rounds']}, each with "
         f"at least {settings['seconds']:g} s of work for the fastest contender.\n"
-    )
-
-
-def _where(found: Mapping[str, Any]) -> str:
-    machine = found["machine"]
-    return (
-        f"Measured at commit {found['commit'][:12]} on {machine['processors']} processors "
-        f"({machine['processor']}), {machine['system']}, Python {machine['python']}"
     )
 
 
@@ -86,15 +79,9 @@ def traced(found: Mapping[str, Any]) -> str:
     return (
         "# What tracing costs\n\n"
         "A queue in memory through map, filter and chunk(256), so little work for each message that all "
-        f"around it shows; [traces](monitoring.md#traces) say what the ways are for. {_where(found)}; "
+        f"around it shows; [traces](monitoring.md#traces) say what the ways are for. {where(found)}; "
         f"{found['messages']:,} messages, rounds: {found['rounds']}.\n\n{table([head, *rows])}"
     )
-
-
-def table(rows: Sequence[Sequence[str]]) -> str:
-    """Return a table in Markdown; the first row is its head."""
-    lines = [f"| {' | '.join(row)} |" for row in rows]
-    return "\n".join([lines[0], f"|{'---|' * len(rows[0])}", *lines[1:]]) + "\n"
 
 
 def requirements(found: Mapping[str, Any]) -> str:
@@ -109,37 +96,39 @@ def section(measure: Measure, found: Mapping[str, Any], plots: dict[str, str]) -
     """Return the table and the plot of a measure."""
     contenders = found["contenders"]
     titles = {each.name: each.title for each in measure.contenders}
-    rates = [
-        (titles[name], each["per_second"], *map(float, each["spread"]))
+    in_bytes = "bytes" in contenders[OURS]
+    value, spreads = ("bytes", "bytes_spread") if in_bytes else ("per_second", "spread")
+    drawn = [
+        (titles[name], each[value], *map(float, each.get(spreads, [each[value]] * 2)))
         for name, each in contenders.items()
     ]
-    in_bytes = "bytes" in contenders[OURS]
     unit = "bytes of a message" if in_bytes else f"{measure.unit} per second"
-    if in_bytes:
-        rates = [
-            (titles[name], each["bytes"], each["bytes"], each["bytes"])
-            for name, each in contenders.items()
-        ]
     name = f"plots/{measure.name}.svg"
-    plots[name] = bars(f"{measure.name}: {unit}", rates)
+    plots[name] = bars(f"{measure.name}: {unit}", drawn)
     return "\n".join(
         [
             f"## {measure.name}\n",
             f"{measure.what[0].upper()}{measure.what[1:]}; {found['messages']:,} {measure.unit}, "
             f"rounds: {found['rounds']}.{to_the_limit(measure, contenders)}\n",
             f"![{measure.name}]({name})\n",
-            table([*_rows(measure, contenders, titles, in_bytes)]),
+            table([*(_held if in_bytes else _rows)(measure, contenders, titles)]),
         ]
     )
 
 
-def _rows(
-    measure: Measure, contenders: Mapping[str, Any], titles: Mapping[str, str], in_bytes: bool
+def _held(
+    _: Measure, contenders: Mapping[str, Any], titles: Mapping[str, str]
 ) -> Iterable[list[str]]:
-    if in_bytes:
-        yield ["contender", "bytes of a message"]
-        yield from ([titles[name], f"{each['bytes']:,}"] for name, each in contenders.items())
-        return
+    yield ["contender", "bytes of a message", "spread"]
+    for name, each in contenders.items():
+        # Results from before a spread was kept have none.
+        held = spread(*each["bytes_spread"]) if "bytes_spread" in each else "not kept"
+        yield [titles[name], f"{each['bytes']:,}", held]
+
+
+def _rows(
+    measure: Measure, contenders: Mapping[str, Any], titles: Mapping[str, str]
+) -> Iterable[list[str]]:
     yield [
         "contender",
         f"{measure.unit}/s",
@@ -149,54 +138,28 @@ def _rows(
     ]
     own = contenders[OURS]["per_second"]
     for name, each in contenders.items():
-        low, high = each["spread"]
         yield [
             titles[name],
             f"{each['per_second']:,}",
-            f"{low:,} to {high:,}",
+            spread(*each["spread"]),
             f"{each['cpu_us']:g}",
             "" if name == OURS else f"{own / each['per_second']:.2f}",
         ]
 
 
 def to_the_limit(measure: Measure, contenders: Mapping[str, Any]) -> str:
-    """Say how far ackflow is from what is possible at all."""
-    if measure.limit is None:
+    """Say how far ackflow is from what is possible at all, where that was measured."""
+    if measure.limit is None or measure.limit not in contenders:
         return ""
-    titles = {each.name: each.title for each in measure.contenders}
-    share = contenders[OURS]["per_second"] / contenders[measure.limit]["per_second"]
-    return f" The limit is {titles[measure.limit]}: ackflow reaches {share:.0%} of it."
-
-
-def growth(each: Table, rows: Sequence[Mapping[str, Any]], plots: dict[str, str]) -> str:
-    """Return the table and the plot of one thing that grows."""
-    name = f"plots/growth-{each.name}.svg"
-    series = [(shown, [(row["grows"], row[shown]) for row in rows]) for shown in _shown(each)]
-    plots[name] = log_log(f"{each.name}: {each.what}", each.grows, _UNITS[each.shows], series)
-    head = [each.grows, "messages", "seconds", "messages/s", "client CPU, µs each", "peak MB"]
-    more = [shown for shown in ("p50", "p99") if shown in rows[0]]
-    body = [
-        [
-            f"{row['grows']:,}",
-            f"{row['messages']:,}",
-            f"{row['seconds']:.2f}",
-            f"{row['per_second']:,}",
-            f"{row['cpu_us']:.3g}",
-            f"{row['peak'] / 1e6:.0f}",
-            *(f"{row[shown] * 1000:.2f}" for shown in more),
-        ]
-        for row in rows
-    ]
-    head += [f"{shown}, ms" for shown in more]
-    title = f"## By {each.grows}\n\n{each.what[0].upper()}{each.what[1:]}.\n"
-    return "\n".join([title, f"![{each.name}]({name})\n", table([head, *body])])
-
-
-_UNITS = {"per_second": "messages per second", "seconds": "seconds", "p50": "seconds"}
-
-
-def _shown(each: Table) -> tuple[str, ...]:
-    return ("p50", "p99") if each.shows == "p50" else (each.shows,)
+    title = next(each.title for each in measure.contenders if each.name == measure.limit)
+    ours, limit = contenders[OURS], contenders[measure.limit]
+    if "bytes" in ours:
+        more, times = ours["bytes"] - limit["bytes"], ours["bytes"] / limit["bytes"]
+        return (
+            f" The limit is {title}: ackflow takes {more:,} bytes more, {times:.1f} times as many."
+        )
+    share = ours["per_second"] / limit["per_second"]
+    return f" The limit is {title}: ackflow reaches {share:.0%} of it."
 
 
 def main() -> None:

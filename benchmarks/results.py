@@ -14,7 +14,17 @@ from benchmarks.measures import MEASURES, OURS, Measure
 from benchmarks.rounds import Round
 from benchmarks.running import Taken
 
-VERSIONS = ("aio-pika", "aiohttp", "aiormq", "aiostream", "elasticsearch", "orjson", "pamqp")
+VERSIONS = (
+    "aio-pika",
+    "aiohttp",
+    "aiormq",
+    "aiostream",
+    "elasticsearch",
+    "opentelemetry-sdk",
+    "orjson",
+    "pamqp",
+)
+"""Of the project's environment."""
 
 
 def figures(measure: Measure, found: Sequence[Round]) -> dict[str, list[float]]:
@@ -52,12 +62,18 @@ def _contender(taken: Sequence[Taken]) -> dict[str, Any]:
         "seconds": [round(each["seconds"], 2) for each in taken],
     }
     if "bytes" in taken[0]:
-        result["bytes"] = round(statistics.median(each["bytes"] for each in taken))
+        held = [each["bytes"] for each in taken]
+        result["bytes"] = round(statistics.median(held))
+        result["bytes_spread"] = [round(min(held)), round(max(held))]
     return result
 
 
-def results(found: Mapping[str, Sequence[Round]], settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what goes into results.json."""
+def results(
+    found: Mapping[str, Sequence[Round]],
+    settings: Mapping[str, Any],
+    servers: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+    """Return what goes into results.json; `servers` are the versions of those that took part."""
     medians: dict[str, float] = {}
     spreads: dict[str, tuple[float, float]] = {}
     for measure in (each for each in MEASURES if each.name in found):
@@ -77,7 +93,7 @@ def results(found: Mapping[str, Sequence[Round]], settings: Mapping[str, Any]) -
             if measure.name in found
         },
         "settings": dict(settings),
-        **circumstances(),
+        **circumstances(servers),
     }
 
 
@@ -86,8 +102,8 @@ def _short(value: float) -> float:
     return float(f"{value:.3g}")
 
 
-def circumstances() -> dict[str, Any]:
-    """Return the machine, the versions of everything that took part, and the commit."""
+def circumstances(servers: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """Return the machine, the versions of all packages and of the servers given, and the commit."""
     return {
         "machine": {
             "processors": os.cpu_count(),
@@ -98,6 +114,7 @@ def circumstances() -> dict[str, Any]:
         "versions": {
             "project": {name: version(name) for name in VERSIONS},
             **{pins.stem: pinned(pins.stem) for pins in sorted(PINS.glob("*.txt"))},
+            **({"servers": dict(servers)} if servers else {}),
         },
         "commit": _commit(),
     }

@@ -17,7 +17,7 @@ SPARE = 1.3
 """Rates move by more than a fifth; a round should be long enough all the same."""
 
 VERY_LONG = 15
-"""Times what the fastest library takes: who takes longer is measured once."""
+"""Times what the fastest takes: who takes longer is measured once."""
 
 WITHIN = 900.0
 TINY_WITHIN = 60.0
@@ -50,29 +50,28 @@ def rounds(measure: Measure, servers: Servers, effort: Effort) -> list[Round]:
         again = measure.contenders if not found else measured_again(measure, found[0])
         order = again[:: -1 if len(found) % 2 else 1]
         each = one_round(measure, servers, amount, order, f"round {len(found) + 1}")
-        shortest = _shortest(measure, each)
-        if measure.fixed is not None or shortest >= effort.seconds:
+        least = shortest(measure, each)
+        if measure.fixed is not None or least >= effort.seconds:
             found.append(each)
         else:
-            amount = _stepped(measure, SPARE * amount * effort.seconds / shortest)
-            say(f"{measure.name}: {shortest:.2f} s are too short; again with {amount:,}")
+            amount = _stepped(measure, SPARE * amount * effort.seconds / least)
+            say(f"{measure.name}: {least:.2f} s are too short; again with {amount:,}")
     return found
 
 
 def measured_again(measure: Measure, first: Round) -> tuple[Contender, ...]:
     """Return who is measured again: not who takes very long, unless a required figure is theirs."""
-    most = VERY_LONG * _shortest(measure, first)
-    needed = {measure.contenders[0].name, *measure.ratios.values()}
+    most = VERY_LONG * shortest(measure, first)
     return tuple(
         each
         for each in measure.contenders
-        if each.name in needed or float(first[each.name]["seconds"]) <= most
+        if each.name in measure.required or float(first[each.name]["seconds"]) <= most
     )
 
 
-def _shortest(measure: Measure, found: Round) -> float:
-    """Return the seconds that the fastest library took."""
-    names = {library.name for library in measure.libraries}
+def shortest(measure: Measure, found: Round) -> float:
+    """Return the seconds that the fastest one took, of those who have to have enough work."""
+    names = {each.name for each in measure.timed}
     return min(float(taken["seconds"]) for name, taken in found.items() if name in names)
 
 
@@ -85,7 +84,7 @@ def calibrated(measure: Measure, servers: Servers, seconds: float) -> int:
     if measure.fixed is not None:
         return measure.fixed
     first = one_round(measure, servers, measure.tiny, measure.contenders, "warming up")
-    fastest = min(measure.libraries, key=lambda each: float(first[each.name]["seconds"]))
+    fastest = min(measure.timed, key=lambda each: float(first[each.name]["seconds"]))
     amounts = []
     for contender in {fastest, measure.contenders[0]}:
         amount, taken = measure.tiny, float(first[contender.name]["seconds"])

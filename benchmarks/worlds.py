@@ -48,6 +48,19 @@ class Servers:
         """The fake Elasticsearch, on the second processor."""
         return self._stack.enter_context(FakeElasticsearch(processor=1))
 
+    def versions(self) -> dict[str, str]:
+        """Return the versions of the real servers that were started, and of what runs them."""
+        found: dict[str, str] = {}
+        if "rabbitmq" in vars(self):
+            with Wire(self.rabbitmq.url) as wire:
+                said = wire.server
+            found |= {"RabbitMQ": said["version"], "Erlang": said["platform"].split()[-1]}
+        if "elasticsearch" in vars(self):
+            nodes = self.elasticsearch.request("GET", "/_nodes/jvm")["nodes"]
+            [node] = nodes.values()
+            found |= {"Elasticsearch": node["version"], "Java": node["jvm"]["version"]}
+        return found
+
 
 class World:
     """Nothing but the contender's own process."""

@@ -9,6 +9,7 @@ import os
 import resource
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from pathlib import Path
 from time import perf_counter
 from types import TracebackType
 from typing import Self
@@ -48,6 +49,17 @@ def used() -> float:
     return usage.ru_utime + usage.ru_stime
 
 
+def peak() -> int:
+    """Return the most bytes this process ever had in memory; 0 where the system doesn't tell.
+
+    Not getrusage's ru_maxrss, which a process has from whoever started it: that one's size when it did.
+    """
+    status = Path("/proc/self/status")
+    lines = status.read_text(encoding="utf-8").splitlines() if status.exists() else []
+    sizes = [line.split()[1] for line in lines if line.startswith("VmHWM:")]
+    return 1024 * int(sizes[0]) if sizes else 0
+
+
 class Stopwatch:
     """Adds up the seconds and CPU seconds of what is done under it."""
 
@@ -77,8 +89,7 @@ class Stopwatch:
 
     def report(self, **more: object) -> None:
         """Print what was measured, for whoever started this program."""
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-        taken = {"seconds": self.seconds, "cpu": self.cpu, "peak": peak}
+        taken = {"seconds": self.seconds, "cpu": self.cpu, "peak": peak()}
         print(json.dumps({**taken, **more}), flush=True)
 
 

@@ -34,7 +34,7 @@ class Wire:
 
     def _open(self, response: str, path: str) -> None:
         self.socket.sendall(header.ProtocolHeader().marshal())
-        self._expect("Connection.Start")
+        self.server = dict(self._expect("Connection.Start").server_properties)
         self._send(commands.Connection.StartOk({}, "PLAIN", response, "en_US"), 0)
         tune = self._expect("Connection.Tune")
         self.frame_max = int(tune.frame_max)

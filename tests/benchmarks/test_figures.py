@@ -81,6 +81,26 @@ def test_who_takes_very_long_is_measured_once_unless_a_required_figure_is_theirs
     assert contenders(work, [first, second])["slow"]["seconds"] == [15.1]
 
 
+def test_who_has_a_part_in_a_required_figure_has_to_have_enough_work() -> None:
+    # The socket is the limit, and consume_vs_socket is required.
+    assert "socket" in {each.name for each in CONSUME.timed}
+    found = {OURS: taken(6.0), "socket": taken(4.9), "aiormq": taken(9.0), "aio_pika": taken(9.0)}
+    assert rounds.shortest(CONSUME, found) == 4.9
+
+
+def test_a_limit_that_is_in_no_required_figure_does_not_make_the_work_more() -> None:
+    bulk = next(measure for measure in MEASURES if measure.name == "bulk")
+    assert [each.name for each in bulk.timed] == [OURS, "helpers"]
+
+
+def test_memory_has_a_spread() -> None:
+    memory = next(measure for measure in MEASURES if measure.name == "memory")
+    names = [each.name for each in memory.contenders]
+    held = [{name: {**taken(1.0), "bytes": size} for name in names} for size in (500, 700, 600.4)]
+    found = contenders(memory, held)[OURS]
+    assert (found["bytes"], found["bytes_spread"]) == (600, [500, 700])
+
+
 def test_the_table_says_what_is_met_by_bounds_of_either_kind() -> None:
     met = {"bulk_vs_helpers": 6.0, "bytes_per_buffered_message": 700.0}
     not_met = {"bulk_vs_helpers": 5.99, "bytes_per_buffered_message": 701.0}

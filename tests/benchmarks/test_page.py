@@ -1,8 +1,14 @@
 """docs/performance.md shows what results.json and growth.json say."""
 
+from typing import Any
+
+import pytest
+
 from benchmarks.environments import ROOT
+from benchmarks.grown import grown, linear
 from benchmarks.growth import TABLES
-from benchmarks.page import circumstances, files, growth, traced
+from benchmarks.measures import MEASURES, OURS
+from benchmarks.page import circumstances, files, section, to_the_limit, traced
 from benchmarks.plots import bars, log_log, short
 from benchmarks.tracing import WAYS
 
@@ -58,15 +64,66 @@ def test_what_grows_has_a_table_and_a_plot() -> None:
     measured = {"messages": 512, "seconds": 0.5, "per_second": 1024, "cpu_us": 9.5, "peak": 40e6}
     for each in TABLES:
         more = {"p50": 0.001, "p99": 0.002} if each.shows == "p50" else {}
-        rows = [{"grows": grows, **measured, **more} for grows in each.points]
+        spreads = {name: [value, 2 * value] for name, value in {**measured, **more}.items()}
+        rows = [
+            {"grows": grows, **measured, **more, "messages": 10**n, "spreads": spreads}
+            for n, grows in enumerate(each.points)
+        ]
         plots: dict[str, str] = {}
-        text = growth(each, rows, plots)
+        text = grown(each, rows, plots)
         assert text.count("\n| ") == len(rows) + 1
+        assert text.count("| 1,024 to 2,048 |") == text.count("| 40 to 80 |") == len(rows)
+        assert text.count("| 1.00 to 2.00 |") == (len(rows) if more else 0)
         [(name, picture)] = plots.items()
         assert f"({name})" in text
         # A time of nought has no place on a logarithmic axis.
         shown = sum(grows > 0 for grows in each.points)
         assert picture.count("<circle") == shown * (2 if more else 1)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "peaks", "said"),
+    [
+        ((0.5, 1, 10, 102), (30, 31, 32, 33), ("is linear", "power 1.00", "is flat", "1.10 times")),
+        ((0.5, 1, 10, 130), (30, 31, 32, 34), ("NOT linear", "power 1.06", "NOT flat", "1.13")),
+        ((0.5, 1, 10, 78), (30, 31, 32, 20), ("NOT linear", "power 0.95", "NOT flat", "1.60")),
+    ],
+)
+def test_whether_time_is_linear_and_memory_flat_is_told_by_the_figures(
+    seconds: tuple[float, ...], peaks: tuple[float, ...], said: tuple[str, ...]
+) -> None:
+    rows = [
+        {"messages": 10**power, "seconds": time, "peak": peak}
+        for power, time, peak in zip((4, 5, 6, 7), seconds, peaks, strict=True)
+    ]
+    assert [each for each in said if each not in linear(rows)] == []
+
+
+def contender(rate: int, **more: Any) -> dict[str, Any]:
+    return {"per_second": rate, "spread": [rate - 1, rate + 1], "cpu_us": 1.5, **more}
+
+
+def test_how_far_the_limit_is_stands_at_every_measure_that_has_one() -> None:
+    for measure in MEASURES:
+        assert measure.limit is not None
+        found = {OURS: contender(60), measure.limit: contender(80)}
+        assert "reaches 75% of it" in to_the_limit(measure, found)
+        # Results from before it was measured say nothing of it.
+        assert to_the_limit(measure, {OURS: contender(60)}) == ""
+
+
+def test_memory_has_its_spread_and_its_limit() -> None:
+    memory = next(measure for measure in MEASURES if measure.name == "memory")
+    held = {
+        OURS: contender(1, bytes=600, bytes_spread=[590, 620]),
+        "socket": contender(1, bytes=400, bytes_spread=[400, 400]),
+        "aio_pika": contender(1, bytes=900),
+    }
+    plots: dict[str, str] = {}
+    text = section(memory, {"messages": 10_000, "rounds": 3, "contenders": held}, plots)
+    assert "| ackflow | 600 | 590 to 620 |" in text
+    assert "| aio-pika | 900 | not kept |" in text
+    assert "ackflow takes 200 bytes more, 1.5 times as many" in text
 
 
 def test_figures_of_short_rounds_are_called_provisional() -> None:
@@ -77,3 +134,14 @@ def test_figures_of_short_rounds_are_called_provisional() -> None:
     for rounds, seconds, provisional in ((3, 5.0, False), (2, 5.0, True), (3, 4.9, True)):
         text = circumstances({**found, "settings": {"rounds": rounds, "seconds": seconds}}, 5.0)
         assert ("Provisional" in text) is provisional
+        assert "RabbitMQ" not in text
+
+
+def test_the_versions_of_servers_are_shown() -> None:
+    found = {
+        "commit": "0" * 40,
+        "machine": {"processors": 2, "processor": "one", "system": "any", "python": "3.11"},
+        "versions": {"servers": {"RabbitMQ": "3.10.8", "Erlang": "25.2"}},
+        "settings": {"rounds": 3, "seconds": 5.0},
+    }
+    assert "; RabbitMQ 3.10.8, Erlang 25.2; rounds: 3" in circumstances(found, 5.0)

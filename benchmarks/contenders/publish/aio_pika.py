@@ -1,7 +1,7 @@
 """aio-pika: `exchange.publish` with confirms, 500 of them waited for at once.
 
-https://docs.aio-pika.com/patterns/helpers.html and rabbitmq-tutorial/7-publisher-confirms.html, whose
-"Strategy #2" publishes in batches.
+https://docs.aio-pika.com/rabbitmq-tutorial/7-publisher-confirms.html, "Strategy #3", a task for each
+message; the semaphore keeps 500 of them under way at any time.
 """
 
 import asyncio
@@ -17,20 +17,25 @@ IN_FLIGHT = 500
 async def work(task: Task) -> None:
     """Publish every body, with at most 500 confirms outstanding."""
     connection = await aio_pika.connect_robust(task.amqp)
+    places = asyncio.Semaphore(IN_FLIGHT)
     async with connection:
         channel = await connection.channel(publisher_confirms=True)
         exchange = channel.default_exchange
-        for start in range(0, task.messages, IN_FLIGHT):
-            numbers = range(start, min(start + IN_FLIGHT, task.messages))
-            await asyncio.gather(*(publish(exchange, task, number) for number in numbers))
+        async with asyncio.TaskGroup() as group:
+            for number in range(task.messages):
+                await places.acquire()
+                group.create_task(publish(exchange, task, number, places))
 
 
-async def publish(exchange: AbstractExchange, task: Task, number: int) -> None:
-    """Publish one body and wait for its confirm."""
+async def publish(
+    exchange: AbstractExchange, task: Task, number: int, places: asyncio.Semaphore
+) -> None:
+    """Publish one body, wait for its confirm, and make room for the next one."""
     message = aio_pika.Message(
         b"%0*d" % (task.size, number), delivery_mode=aio_pika.DeliveryMode.PERSISTENT
     )
     await exchange.publish(message, routing_key=task.queue)
+    places.release()
 
 
 if __name__ == "__main__":
