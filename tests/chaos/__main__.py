@@ -47,7 +47,8 @@ async def chaos(chosen: argparse.Namespace) -> dict[str, Any]:
     faults, messages = FORMS[chosen.form]
     accounts: list[Account] = []
     # Dealt out among all scenarios, so that one alone has the faults that it has in a whole run.
-    dealt = zip(ALL, plans(faults, len(ALL), chosen.seed), strict=True)
+    searches = [SCENARIOS[name].searches for name, _ in ALL]
+    dealt = zip(ALL, plans(faults, searches, chosen.seed), strict=True)
     with RabbitMQ() as rabbitmq, Elasticsearch() as search, tempfile.TemporaryDirectory() as folder:
         async with Proxy(rabbitmq.url) as amqp, Proxy(search.url) as http:
             world = World(rabbitmq, search, Path(folder), amqp, http)

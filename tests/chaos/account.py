@@ -2,9 +2,13 @@
 
 import time
 from collections import Counter
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+Parts = Callable[[int], list[str]]
+"""Which parts a scenario makes of a message."""
 
 
 class Calls:
@@ -16,8 +20,8 @@ class Calls:
         self._rest = b""
         self.called: Counter[str] = Counter()
         self.stored: set[str] = set()
-        self.taken: set[str] = set()
-        """The numbers of the messages that a source has handed out."""
+        self.taken: Counter[str] = Counter()
+        """How often a source has handed out each message."""
         self.stalls: dict[str, float] = {}
         """The longest times in seconds without progress, by the fault that came before."""
         self.fault = "start"
@@ -33,10 +37,10 @@ class Calls:
         *lines, self._rest = data.split(b"\n")
         for line in lines:
             mark, _, part = line.decode().partition(" ")
-            if mark == "called":
-                self.called[part] += 1
+            if mark == "stored":
+                self.stored.add(part)
             else:
-                (self.stored if mark == "stored" else self.taken).add(part)
+                (self.called if mark == "called" else self.taken)[part] += 1
         now = time.monotonic()
         if len(self.called) > before:
             self.stalls[self.fault] = max(self.stalls.get(self.fault, 0.0), now - self._moved)
@@ -68,20 +72,48 @@ class Account:
     wrongly_acked: int = 0
     duplicates: int = 0
     duplicates_allowed: int = 0
+    duplicates_over: int = 0
+    """By how many they were ever above what the faults until then allow."""
     duplicates_through_sigterm: int = 0
     illegal_acks: int = 0
+    limited: bool = False
+    """Whether the queue has to send some to the dead letters, where none may go elsewhere."""
     stalls: dict[str, float] = field(default_factory=dict)
     progress_after_last_fault: float = 0.0
     seconds: float = 0.0
     faults: Counter[str] = field(default_factory=Counter)
 
+    def repeated(self, repeats: int) -> None:
+        """Note how many were repeated so far, under the faults so far."""
+        self.duplicates = repeats
+        self.duplicates_over = max(self.duplicates_over, repeats - self.duplicates_allowed)
+
+    def settle(
+        self,
+        parts: Parts,
+        numbers: Iterable[int],
+        *,
+        stored: set[str],
+        dead: Collection[int],
+        taken: Collection[str],
+    ) -> None:
+        """Count messages: each has to be stored with all its parts, or be a dead letter, or be left."""
+        found = {n: stored.issuperset(parts(n)) for n in numbers}
+        gone = [n for n, whole in found.items() if not whole and n not in dead]
+        self.stored = sum(found.values())
+        self.dead_lettered = len(set(dead))
+        self.lost = max(0, len(gone) - self.left)
+        # Handed out, gone from its queue, and nowhere, or not with all its parts.
+        self.wrongly_acked = 0 if self.left else sum(str(n) in taken for n in gone)
+
     @property
     def wrong(self) -> list[str]:
         """What is not as it has to be."""
-        zeros = ("lost", "wrongly_acked", "left", "duplicates_through_sigterm", "illegal_acks")
+        zeros = ("lost", "wrongly_acked", "left", "duplicates_over", "duplicates_through_sigterm",
+                 "illegal_acks")  # fmt: skip
         wrong = [f"{name} {getattr(self, name)}" for name in zeros if getattr(self, name)]
-        if self.duplicates > self.duplicates_allowed:
-            wrong.append(f"duplicates {self.duplicates} of {self.duplicates_allowed} allowed")
+        if self.limited != bool(self.dead_lettered):
+            wrong.append(f"dead_lettered {self.dead_lettered}")
         if self.progress_after_last_fault > 10:
             wrong.append(f"progress only {self.progress_after_last_fault:.1f} s after a fault")
         return wrong
@@ -90,7 +122,8 @@ class Account:
 def together(accounts: list[Account]) -> dict[str, Any]:
     """Add accounts up, for one line of JSON."""
     names = ("published", "stored", "dead_lettered", "left", "lost", "wrongly_acked", "duplicates",
-             "duplicates_allowed", "duplicates_through_sigterm", "illegal_acks")  # fmt: skip
+             "duplicates_allowed", "duplicates_over", "duplicates_through_sigterm",
+             "illegal_acks")  # fmt: skip
     faults: Counter[str] = sum((account.faults for account in accounts), Counter())
     stalls: dict[str, float] = {}
     for account in accounts:

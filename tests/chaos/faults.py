@@ -9,6 +9,8 @@ from tests.chaos.world import World
 PAUSE = 3.0
 """Seconds for which servers are frozen and connections stalled."""
 LATENCY = 0.2
+PASS_WITHIN = 30.0
+POLL = 0.01
 
 
 async def befall(fault: str, world: World) -> None:
@@ -33,10 +35,19 @@ async def _cut(proxy: Any) -> None:
 
 async def _halved(proxy: Any) -> None:
     proxy.halve()
+    await _passed(proxy)
 
 
 async def _corrupted(proxy: Any) -> None:
     proxy.corrupt()
+    await _passed(proxy)
+
+
+async def _passed(proxy: Any) -> None:
+    """Wait until there was something to break."""
+    async with asyncio.timeout(PASS_WITHIN):
+        while proxy.armed:
+            await asyncio.sleep(POLL)
 
 
 FAULTS: dict[str, Callable[[World], Awaitable[Any]]] = {

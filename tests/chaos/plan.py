@@ -2,10 +2,11 @@
 
 import random
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 SIGTERM = "sigterm"
+CUT = "cut amqp"
 CONNECTION = ("cut amqp", "cut elasticsearch", "halve amqp", "halve elasticsearch",
               "corrupt amqp", "corrupt elasticsearch", "close connections")  # fmt: skip
 SLOW = ("delay amqp", "delay elasticsearch", "stall amqp", "stall elasticsearch")
@@ -14,6 +15,12 @@ SERVER = ("restart rabbitmq", "kill rabbitmq", "pause rabbitmq",
 PROCESS = ("sigkill",)
 QUEUE = ("delete queue",)
 FAULTS = (*CONNECTION, *SLOW, *SERVER, *PROCESS, *QUEUE)
+REPEATING: Mapping[str, int] = {
+    CUT: 1, "halve amqp": 1, "corrupt amqp": 1, "close connections": 1, "restart rabbitmq": 1,
+    "kill rabbitmq": 2, "sigkill": 1, "delete queue": 1,
+}  # fmt: skip
+"""What takes channels away: only what was unacked on these may come again, once. A broker that is killed
+forgets the acks of its last moments as well."""
 
 LONG: Mapping[str, int] = {
     "cut amqp": 110, "cut elasticsearch": 40, "halve amqp": 40, "halve elasticsearch": 10,
@@ -28,7 +35,7 @@ SHORT: Mapping[str, int] = {
     "corrupt amqp": 2, "corrupt elasticsearch": 1, "close connections": 1,
     "delay amqp": 1, "delay elasticsearch": 1, "stall amqp": 1, "stall elasticsearch": 1,
     "restart rabbitmq": 1, "kill rabbitmq": 1, "pause rabbitmq": 1,
-    "restart elasticsearch": 0, "kill elasticsearch": 1, "pause elasticsearch": 1,
+    "restart elasticsearch": 1, "kill elasticsearch": 1, "pause elasticsearch": 1,
     "sigkill": 5, "delete queue": 1, SIGTERM: 5,
 }  # fmt: skip
 
@@ -41,15 +48,23 @@ class Plan:
     faults: tuple[str, ...]
 
 
-def plans(counts: Mapping[str, int], scenarios: int, seed: int) -> Iterator[Plan]:
-    """Deal the faults out to so many scenarios, each in a random order of its own."""
+def plans(counts: Mapping[str, int], searches: Sequence[bool], seed: int) -> Iterator[Plan]:
+    """Deal the faults out to scenarios, each in a random order of its own.
+
+    `searches`: for each scenario, whether Elasticsearch is a part of it; its faults go to no other. Who
+    gets one more than others is up to the seed, among those with the fewest.
+    """
     chance = random.Random(seed)
-    dealt: list[Counter[str]] = [Counter() for _ in range(scenarios)]
-    turn = 0
+    dealt: list[Counter[str]] = [Counter() for _ in searches]
     for fault, count in counts.items():
+        hands = [
+            hand
+            for hand, search in zip(dealt, searches, strict=True)
+            if search or "elasticsearch" not in fault
+        ]
         for _ in range(count):
-            dealt[turn % scenarios][fault] += 1
-            turn += 1
+            fewest = min(map(Counter.total, hands))
+            chance.choice([hand for hand in hands if hand.total() == fewest])[fault] += 1
     for hand in dealt:
         drains = hand.pop(SIGTERM, 0)
         faults = sorted(hand.elements())

@@ -182,6 +182,8 @@ class Scenario:
     make: Callable[[Places], Any]
     store: str
     queues: int = 1
+    searches: bool = True
+    """Whether Elasticsearch is a part of it."""
     parts: Callable[[int], list[str]] = lambda n: [str(n)]
 
 
@@ -194,14 +196,15 @@ SCENARIOS = {
     for scenario in (
         Scenario("words", words, "index"),
         Scenario("calls", calls, "index"),
-        Scenario("branches", branches, "log", parts=_both),
+        Scenario("branches", branches, "log", searches=False, parts=_both),
         Scenario("keys", keys, "index", queues=3),
-        Scenario("publishing", publishing, "queue"),
+        Scenario("publishing", publishing, "queue", searches=False),
     )
 }
+LIMIT = 3
 KINDS: dict[str, dict[str, Any]] = {
     "classic": {"x-queue-type": "classic"},
     "quorum": {"x-queue-type": "quorum"},
-    "limited": {"x-queue-type": "quorum", "x-delivery-limit": 3},
+    "limited": {"x-queue-type": "quorum", "x-delivery-limit": LIMIT},
 }
 """The arguments of queues. A limited one sends what was delivered too often to the dead letters."""

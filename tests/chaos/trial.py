@@ -5,12 +5,11 @@ import signal
 import time
 from typing import Any
 
-import orjson
-
 from tests.chaos.account import Account, Calls
 from tests.chaos.faults import FAULTS, befall
-from tests.chaos.plan import SIGTERM, Plan
-from tests.chaos.scenarios import KINDS, PREFETCH, WINDOW, Scenario
+from tests.chaos.plan import CUT, REPEATING, SIGTERM, Plan
+from tests.chaos.scenarios import KINDS, LIMIT, PREFETCH, WINDOW, Scenario
+from tests.chaos.stored import Stored, numbers_in
 from tests.chaos.world import World
 
 POLL = 0.05
@@ -18,6 +17,8 @@ MOVE_WITHIN = 60.0
 """Seconds without any progress after which a trial is given up."""
 BEGUN = 4.0
 """Seconds within which a process has begun to consume, and chunks are written by themselves."""
+HANDED_OUT = 1.0
+"""Seconds within which a broker hands out what it may, over a new connection."""
 DRAINED = 0.25
 """The share of the messages that is consumed while processes are only drained."""
 
@@ -36,15 +37,18 @@ class Trial:
         self._plan = plan
         stem = f"{scenario.name}-{kind}"
         self._queues = [f"{stem}-{index}" for index in range(scenario.queues)]
-        self._target, self._dead = f"{stem}-target", f"{stem}-dead"
-        self._index = f"chaos-{stem}"
         self._log = world.folder / f"{stem}.log"
         self._log.touch()
         self._calls = Calls(self._log)
-        self._account = Account(self.name, published=messages)
+        self._stored = Stored(world, scenario, stem, self._calls)
+        self._account = Account(self.name, published=messages, limited=kind == "limited")
         self._process: asyncio.subprocess.Process | None = None
         self._parts = len(scenario.parts(0))
-        self._stored_twice = 0
+        self._lost: set[int] = set()
+        """What was nowhere when a queue was about to be deleted, which would have hidden it."""
+        # What publishes may have as many unconfirmed as it may have unacked.
+        window = WINDOW if scenario.store == "queue" else 0
+        self._at_once = (PREFETCH * scenario.queues + window) * self._parts
 
     async def run(self) -> Account:
         """Publish, break, and count."""
@@ -53,6 +57,8 @@ class Trial:
         await self._start()
         try:
             await self._drains()
+            if self._account.limited:
+                await self._exhaust()
             await self._faults()
             await self._finish()
         finally:
@@ -79,13 +85,16 @@ class Trial:
         )
 
     async def _publish(self) -> None:
-        dead_letters = {"x-dead-letter-exchange": "", "x-dead-letter-routing-key": self._dead}
+        dead_letters = {
+            "x-dead-letter-exchange": "",
+            "x-dead-letter-routing-key": self._stored.dead,
+        }
         arguments = KINDS[self._kind]
         limited = "x-delivery-limit" in arguments
         self._arguments = {**arguments, **(dead_letters if limited else {})}
         for queue in self._queues:
             await self._world.declare(queue, self._arguments)
-        for queue in (self._target, self._dead):
+        for queue in (self._stored.target, self._stored.dead):
             await self._world.declare(queue, {})
         await self._world.remember()
         await self._world.publish(self._queues, self._numbers)
@@ -95,9 +104,9 @@ class Trial:
             {
                 "scenario": self._scenario.name,
                 "queues": self._queues,
-                "index": self._index,
-                "target": self._target,
-                "dead": self._dead,
+                "index": self._stored.index,
+                "target": self._stored.target,
+                "dead": self._stored.dead,
                 "log": str(self._log),
             }
         )
@@ -117,8 +126,23 @@ class Trial:
             self._account.faults[SIGTERM] += 1
             await self._start()
             self._calls.after(SIGTERM)
-        self._calls.read()
+        if self._plan.drains:
+            # What a drain had given back although it was done would be the first to come again.
+            await self._reach(self._calls.read() / self._parts + PREFETCH * len(self._queues))
         self._account.duplicates_through_sigterm = self._calls.repeats
+
+    async def _exhaust(self) -> None:
+        """Take messages away more often than their queue allows, while none of them can be written."""
+        await self._reach(self._calls.read() / self._parts + PREFETCH)
+        with self._world.search.holding():
+            for _ in range(4 * LIMIT):
+                connections = self._world.amqp.connections
+                await self._befall(CUT)
+                await self._until(lambda before=connections: self._world.amqp.connections > before)
+                await asyncio.sleep(HANDED_OUT)
+                if await self._world.ready(self._stored.dead):
+                    break
+        self._calls.after(CUT)
 
     async def _faults(self) -> None:
         begin = self._calls.read() / self._parts
@@ -128,13 +152,14 @@ class Trial:
             self._calls.after(fault)
             await self._befall(fault)
             self._calls.after(fault)
-            self._account.faults[fault] += 1
-        # What publishes may have as many unconfirmed as it may have unacked.
-        allowed = PREFETCH * len(self._queues) + (WINDOW if self._scenario.store == "queue" else 0)
-        self._account.duplicates_allowed = allowed * self._parts * len(self._plan.faults)
         await self._moves()
 
     async def _befall(self, fault: str) -> None:
+        """Do one fault, with the repeats counted that came before it."""
+        self._calls.read()
+        self._account.repeated(self._calls.repeats)
+        self._account.duplicates_allowed += self._at_once * REPEATING.get(fault, 0)
+        self._account.faults[fault] += 1
         if fault == "sigkill":
             await self._end(signal.SIGKILL)
             await self._start()
@@ -146,13 +171,31 @@ class Trial:
 
     async def _replace(self, queue: str) -> None:
         """Delete a queue and put it back, with the messages that no sink was called for."""
+        await self._reconcile()
+        await self._reach(self._calls.read() / self._parts + 1)
         await self._world.delete(queue)
         await asyncio.sleep(2)
         self._calls.read()
         await self._world.declare(queue, self._arguments)
         await self._world.remember()
-        gone = [n for n in self._numbers if n % len(self._queues) == 0 and not self._called(n)]
-        await self._world.publish([queue], gone)
+        own = [n for n in self._numbers if n % len(self._queues) == 0 and n not in self._lost]
+        await self._world.publish([queue], [n for n in own if not self._called(n)])
+
+    async def _reconcile(self) -> None:
+        """Drain, and note what is neither stored nor in a queue: it was lost before this fault."""
+        await self._end(signal.SIGTERM)
+        held: set[int] = set()
+        for queue in self._queues:
+            numbers = await numbers_in(self._world, queue)
+            held.update(numbers)
+            await self._world.publish([queue], numbers)
+        stored = await self._stored.parts()
+        held.update(await self._stored.dead_letters())
+        parts = self._scenario.parts
+        self._lost |= {
+            n for n in self._numbers if n not in held and not stored.issuperset(parts(n))
+        }
+        await self._start()
 
     def _called(self, n: int) -> bool:
         return all(part in self._calls.called for part in self._scenario.parts(n))
@@ -162,10 +205,11 @@ class Trial:
         await self._until(lambda: self._calls.read() >= messages * self._parts)
 
     async def _moves(self) -> None:
-        """Measure how long it takes until it goes on after the last fault."""
-        began, before = time.monotonic(), self._calls.read()
-        if before < len(self._numbers) * self._parts:
-            await self._until(lambda: self._calls.read() > before)
+        """Measure how long it takes until more is stored after the last fault."""
+        began, before = time.monotonic(), await self._stored.count()
+        while await self._stored.count() <= before < len(self._numbers) * self._parts:
+            assert time.monotonic() < began + MOVE_WITHIN, f"{self.name}: nothing more is stored"
+            await asyncio.sleep(POLL)
         self._account.progress_after_last_fault = time.monotonic() - began
 
     async def _until(self, condition: Any) -> None:
@@ -203,32 +247,13 @@ class Trial:
     async def _settle(self) -> None:
         account, calls = self._account, self._calls
         calls.read()
-        stored = await self._stored()
-        dead = {
-            part for n in await self._numbers_in(self._dead) for part in self._scenario.parts(n)
-        }
-        wanted = {part for n in self._numbers for part in self._scenario.parts(n)}
         account.left = await self._ready()
-        account.stored = len(stored & wanted) // self._parts
-        account.dead_lettered = len(dead) // self._parts
-        missing = wanted - stored - dead
-        account.lost = max(0, len(missing) // self._parts - account.left)
-        # What was handed to a sink, is gone from its queue, and is nowhere.
-        account.wrongly_acked = (
-            sum(part in calls.called for part in missing) if not account.left else 0
+        account.settle(
+            self._scenario.parts,
+            self._numbers,
+            stored=await self._stored.parts(),
+            dead=await self._stored.dead_letters(),
+            taken=calls.taken,
         )
-        account.duplicates = calls.repeats + self._stored_twice
+        account.repeated(calls.repeats + self._stored.twice)
         account.stalls = calls.stalls
-
-    async def _stored(self) -> set[str]:
-        match self._scenario.store:
-            case "index":
-                return await self._world.documents(self._index)
-            case "queue":
-                numbers = await self._numbers_in(self._target)
-                self._stored_twice = len(numbers) - len(set(numbers))
-                return set(map(str, numbers))
-        return self._calls.stored
-
-    async def _numbers_in(self, queue: str) -> list[int]:
-        return [orjson.loads(body)["n"] for body in await self._world.take(queue)]

@@ -1,7 +1,8 @@
 """A TCP proxy that stands between a client and a server, and breaks what passes."""
 
 import asyncio
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from urllib.parse import urlsplit, urlunsplit
 
 READ = 65_536
@@ -67,13 +68,24 @@ class Proxy:
         """Pass on zeros in the place of what the server sends next: no frame, no answer is like that."""
         self._corrupt = True
 
-    async def stall(self, seconds: float) -> None:
-        """Pass nothing on for a while; connections stay open."""
+    @property
+    def armed(self) -> bool:
+        """Whether something is still to be halved or corrupted, since nothing has passed."""
+        return self._halve or self._corrupt
+
+    @contextmanager
+    def holding(self) -> Iterator[None]:
+        """Pass nothing on within the block; connections stay open."""
         self._passing.clear()
         try:
-            await asyncio.sleep(seconds)
+            yield
         finally:
             self._passing.set()
+
+    async def stall(self, seconds: float) -> None:
+        """Pass nothing on for a while; connections stay open."""
+        with self.holding():
+            await asyncio.sleep(seconds)
 
     async def delay(self, latency: float, seconds: float) -> None:
         """Be late for a while."""
