@@ -27,14 +27,14 @@ DRAIN_DEADLINE = 25.0
 
 
 class Interrupted(asyncio.CancelledError):
-    """A cell that awaited a run was interrupted: the run drained, and the cell ends."""
+    """A cell that awaited a run, or looked at a stream, was interrupted, and ends."""
 
     def _render_traceback_(self) -> list[str]:
-        """Have IPython show what became of the run: where it was awaited is where the cell is."""
+        """Have IPython show what became of it: where it was awaited is where the cell is."""
         return str(self).splitlines()
 
 
-def unnoted(handle: "Handle[Any]") -> AbstractContextManager[Callable[[], bool]]:
+def unnoted(awaited: object) -> AbstractContextManager[Callable[[], bool]]:
     """Know of no interrupts."""
     return nullcontext(lambda: False)
 
@@ -48,10 +48,10 @@ class Handle(Generic[R_co]):
     shows: ClassVar[Callable[[Any], object]] = staticmethod(print)
     """Shows a run in a notebook; ackflow.streams puts what can draw here."""
 
-    interrupts: ClassVar[Callable[["Handle[Any]"], AbstractContextManager[Callable[[], bool]]]] = (
+    interrupts: ClassVar[Callable[[Any], AbstractContextManager[Callable[[], bool]]]] = (
         staticmethod(unnoted)
     )
-    """Says whether a cell that awaits a run was interrupted, rather than cancelled by a program."""
+    """Says whether a cell that awaits something was interrupted, rather than cancelled by a program."""
 
     def __init__(
         self,

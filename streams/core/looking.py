@@ -1,18 +1,22 @@
 """Looking: a stream without a sink; what was looked at is given back (contract 7)."""
 
+import asyncio
 import warnings
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Sequence
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ackflow.streams.core.errors import PrefetchExhausted
+from ackflow.streams.core.handle import Handle, Interrupted
 from ackflow.streams.core.message import Message
-from ackflow.streams.core.pulling import close
+from ackflow.streams.core.pulling import END, close
 from ackflow.streams.core.session import Session
 from ackflow.streams.core.token import Token
 
 if TYPE_CHECKING:
     from ackflow.streams.core.stream import Stream
+
+T = TypeVar("T")
 
 
 class Looking:
@@ -46,9 +50,10 @@ class Looking:
         handed: list[Message[Any]] = []
         if not self._by_hand:
             self._session.looker = self
+        self.loop = asyncio.get_running_loop()
         try:
-            await self._session.open()
-            async for run in runs:
+            await self._awaited(self._session.open())
+            while (run := await self._awaited(anext(runs, END))) is not END:
                 if run.error is not None:
                     self._session.failed(run.tokens, run.error, "looking", run.values[0])
                     continue
@@ -62,6 +67,19 @@ class Looking:
             await close(runs)
             await self._session.close()
             self._report(handed)
+
+    async def _awaited(self, pull: Awaitable[T]) -> T:
+        """Await a pull; where a notebook's cell is interrupted meanwhile, say so."""
+        with Handle.interrupts(self) as interrupted:
+            try:
+                return await pull
+            except asyncio.CancelledError:
+                if not interrupted():
+                    raise
+                raise Interrupted("interrupted: what was not settled is given back") from None
+
+    def give_up(self) -> None:
+        """Do nothing more at a second interrupt: the first has ended the pull."""
 
     def _keep(self, message: Message[Any], token: Token, handed: list[Message[Any]]) -> None:
         if not self._by_hand:

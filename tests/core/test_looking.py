@@ -2,14 +2,14 @@
 
 import asyncio
 import gc
-from contextlib import aclosing
+from contextlib import aclosing, nullcontext
 from typing import Any
 
 import pytest
 
 from ackflow import operators as op
 from ackflow import sinks, streams
-from ackflow.streams import PrefetchExhausted
+from ackflow.streams import Handle, PrefetchExhausted
 from ackflow.streams.core import Message
 from tests.core.stages import refusing
 from tests.queues import assert_all_closed, closed
@@ -149,3 +149,37 @@ async def test_what_was_settled_by_hand_is_let_go_while_the_stream_goes_on() -> 
                 break
         alive = [each for each in gc.get_objects() if isinstance(each, Message)]
     assert len(alive) <= 64
+
+
+async def test_an_interrupted_cell_that_looks_says_so_and_gives_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(
+        Handle, "interrupts", staticmethod(lambda looking: nullcontext(lambda: True))
+    )
+    queue = streams.memory.queue([1])
+    seen = asyncio.Event()
+
+    async def cell() -> None:
+        async for value in queue:
+            assert value
+            seen.set()
+
+    task = asyncio.create_task(cell())
+    await seen.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError, match="interrupted: what was not settled") as end:
+        await task
+    assert end.value._render_traceback_() == [str(end.value)]  # type: ignore[attr-defined]
+    gc.collect()
+    await asyncio.sleep(0)
+    assert (queue.ready, queue.unsettled) == ([1], [])
+
+
+async def test_a_program_that_cancels_a_look_gets_its_own_cancellation() -> None:
+    task = asyncio.create_task(streams.memory.queue().peek(1))
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError) as end:
+        await task
+    assert type(end.value) is asyncio.CancelledError
