@@ -1,7 +1,9 @@
 """`ackflow run`: a pipeline in this process, in several, or anew whenever its code changes."""
 
+import errno
 import logging
 import os
+import socket
 import subprocess
 import sys
 from typing import Any
@@ -14,6 +16,7 @@ from ackflow.streams.running.commands.problems import Code, Problem, problem, qu
 
 CHILD = [sys.executable, "-m", "ackflow.streams.running.commands"]
 LEVELS = ("debug", "info", "warning", "error")
+LAST_PORT = 65_535
 POSITIVE = click.FloatRange(min=0, min_open=True)
 
 
@@ -86,9 +89,36 @@ def _processes(target: str, options: dict[str, Any]) -> int:
     code = subprocess.run(command, check=False).returncode  # noqa: S603
     if code:
         return code
-    _status(options["status"], options["public"])
+    if status := _status(options["status"], options["public"]):
+        _refuse_taken(status.host, status.port, options["processes"])
     command, count = _command(target, options), options["processes"]
     return Workers(command, count, restarts=options["restarts"]).run()
+
+
+def _refuse_taken(host: str, first: int, count: int) -> None:
+    """Say once what would end each process again and again: a port that somebody else has."""
+    if first + count - 1 > LAST_PORT:
+        raise Problem(f"--status: {count} ports from {first} up go beyond {LAST_PORT}")
+    for port in range(first, first + count) if first else ():
+        try:
+            _listen(host, port)
+        except OSError as error:
+            raise Problem(
+                f"--status: can't listen at {host}:{port}: {error.strerror}; each process takes a "
+                f"port: take a first one with {count} free, or 0 for any",
+                Code.FAILED,
+            ) from None
+
+
+def _listen(host: str, port: int) -> None:
+    """Listen for a moment, as a process will; a name may have an address that is not there."""
+    places = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    for family, _, _, _, place in places:
+        try:
+            socket.create_server((str(place[0]), port), family=family).close()
+        except OSError as error:
+            if len(places) == 1 or error.errno in (errno.EADDRINUSE, errno.EACCES):
+                raise
 
 
 def _alone(target: str, options: dict[str, Any]) -> None:

@@ -117,6 +117,7 @@ def test_a_timeout_drains_and_ends_well(shell: Shell) -> None:
         (["--status", "9600"], "--status: must be host:port"),
         (["--status", "0.0.0.0:9600"], "and --public takes any other"),
         (["--processes", "2", "--status", "x"], "--status: must be host:port"),
+        (["--processes", "3", "--status", "127.0.0.1:65534"], "3 ports from 65534 up go beyond"),
         (["--speed", "9"], "No such option"),
     ],
 )
@@ -138,6 +139,20 @@ def test_a_port_that_is_taken_is_one_line(shell: Shell) -> None:
     assert result.exit_code == Code.FAILED
     assert f"can't listen at {address}" in result.stderr
     assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_a_port_that_is_taken_for_one_of_several_is_one_line_and_not_tried_again(
+    process: Process, shell: Shell, number: int
+) -> None:
+    shell.write("counted.py", COUNTED)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        first = taken.getsockname()[1] - number
+        process.start("run", "counted:pipeline", "--processes=2", f"--status=127.0.0.1:{first}")
+        process.wait_for("can't listen at 127.0.0.1:")
+        out, _ = process.process.communicate(timeout=30)
+    assert process.process.returncode == Code.FAILED
+    assert out == ""
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
