@@ -41,8 +41,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with suppress(AttributeError, ValueError):
             # A terminal that has no ● gets an escape, and not a traceback.
             stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    colour = False if os.environ.get("NO_COLOR") else None  # None: where a terminal looks
     try:
-        code: Any = program.main(arguments, prog_name="ackflow", standalone_mode=False)
+        code: Any = program.main(
+            arguments, prog_name="ackflow", standalone_mode=False, color=colour
+        )
         sys.stdout.flush()
     except click.ClickException as error:
         error.show()
