@@ -71,6 +71,7 @@ class _Branches:
     ) -> None:
         self._stage = stage
         self._session: Session = context.session
+        self._closed = False
         self._wake = asyncio.Event()
         self._pull = Pull(upstream, self._wake)
         self._lanes: list[Lane[Stream[Any]]] = [
@@ -98,6 +99,7 @@ class _Branches:
                 if not ready and self._pulls and not self._wake.is_set():
                     await self._wait()
         finally:
+            self._closed = True
             for pull in self._pulls:
                 await pull.close()
             await self._pull.close()
@@ -128,7 +130,12 @@ class _Branches:
             lane.put(Run(list(run.values), [tokens[index] for tokens in forks]))
 
     def _parted(self, token: Any) -> Parted:
-        return Parted(token, self._session, over=lambda: all(lane.left for lane in self._lanes))
+        return Parted(
+            token,
+            self._session,
+            over=lambda: all(lane.left for lane in self._lanes),
+            closed=lambda: self._closed,
+        )
 
     async def _wait(self) -> None:
         if max(lane.waiting for lane in self._pulls.values()) < AHEAD:

@@ -27,6 +27,7 @@ class Partitions:
         self.session = context.session
         self.places = context.places
         self.wake = asyncio.Event()
+        self.closed = False
         self.rung: deque[Partition] = deque()
         """The keys whose lanes have handed something out, or that may go on."""
         self._pull = Pull(upstream, self.wake)
@@ -61,6 +62,7 @@ class Partitions:
                 if not self.rung and not self.wake.is_set():
                     await self._wait()
         finally:
+            self.closed = True
             self.session.joiners.remove(self)
             self.session.sleepers.discard(self.wake)
             for partition in self._open.values():
@@ -74,7 +76,7 @@ class Partitions:
             return
         self._inside += len(run)
         for (key, value), token in zip(run.values, run.tokens, strict=True):
-            self._arrived.append((key, Turn(value, token, self.session)))
+            self._arrived.append((key, Turn(value, token, self)))
 
     def _route(self) -> None:
         """Give what has arrived to the lanes of its keys, and close the keys that are idle."""

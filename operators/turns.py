@@ -14,7 +14,6 @@ from ackflow.streams.core import (
     Pull,
     RootToken,
     Run,
-    Session,
     Stream,
     Token,
     fork,
@@ -34,18 +33,18 @@ class Turn:
 
     __slots__ = ("_open", "failed", "partition", "roots", "token", "value")
 
-    def __init__(self, value: Any, token: Token, session: Session) -> None:
+    def __init__(self, value: Any, token: Token, partitions: "Partitions") -> None:
         self.value = value
         self.partition: Partition | None = None
         self.failed: Roots = set()
         """The deliveries that are to come again, since a part of the value failed."""
         self._open = 0
-        (self.token,) = fork(token, 1, lambda member: self._part(member, session))
+        (self.token,) = fork(token, 1, lambda member: self._part(member, partitions))
         self.roots: Roots = set(self.token[0].roots(self.token[1]))
 
-    def _part(self, token: Token, session: Session) -> "_Part":
+    def _part(self, token: Token, partitions: "Partitions") -> "_Part":
         self._open += 1
-        return _Part(token, session, self)
+        return _Part(token, partitions, self)
 
     def settled(self, part: "_Part", outcome: Outcome) -> None:
         """Note that a part, the whole or the member of a chunk, is settled."""
@@ -61,8 +60,8 @@ class _Part(Parted):
 
     __slots__ = ("_turn",)
 
-    def __init__(self, token: Token, session: Session, turn: Turn) -> None:
-        super().__init__(token, session)
+    def __init__(self, token: Token, partitions: "Partitions", turn: Turn) -> None:
+        super().__init__(token, partitions.session, closed=lambda: partitions.closed)
         self._turn = turn
 
     def settle(self, tags: Sequence[int], outcome: Outcome) -> None:

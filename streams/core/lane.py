@@ -132,22 +132,29 @@ class Parted(Split):
     A lane that has ended gives back what it no longer takes. That is no reason for the message to
     come again while its source goes on: its other parts decide, and without any it is dropped on
     purpose, or given back where `over` says that no lane is left and the source is being stopped.
+    Once `closed` says that whoever opened the lanes is closed, what comes back comes from further down,
+    from a `take` there: then it does count.
     """
 
-    __slots__ = ("_over", "_session", "_wanted")
+    __slots__ = ("_closed", "_over", "_session", "_wanted")
 
     def __init__(
-        self, token: Token, session: Session, over: Callable[[], bool] = lambda: False
+        self,
+        token: Token,
+        session: Session,
+        over: Callable[[], bool] = lambda: False,
+        closed: Callable[[], bool] = lambda: False,
     ) -> None:
         super().__init__(token)
         self._session = session
         self._over = over
+        self._closed = closed
         self._wanted = False
 
     def settle(self, tags: Sequence[int], outcome: Outcome) -> None:
         """Settle parts; those that are given back do not count while the run goes on."""
         left = outcome.kind is Kind.REQUEUE and not outcome.processed
-        if left and not self._session.stopping:
+        if left and not self._session.stopping and not self._closed():
             outcome = ACCEPTED
         elif tags[0] >= 0:
             self._wanted = True

@@ -149,3 +149,13 @@ async def test_what_comes_once_no_branch_is_left_goes_back() -> None:
     queue = closed(range(5), prefetch=1)
     assert await (queue | op.broadcast(op.take(1), op.take(1)) | sinks.to_list()) == [0, 0]
     assert (queue.acked, queue.ready) == ([0], [1, 2, 3, 4])
+
+
+async def test_a_part_that_lies_beyond_the_end_of_the_stream_brings_its_message_again() -> None:
+    """What a `take` behind the branches gives back was not left by a branch that had ended."""
+    queue = closed([1, 2])
+    pipeline = queue | op.broadcast(op.map(same), op.map(same)) | op.take(3) | sinks.to_list()
+    values = await pipeline
+    (twice,) = [value for value in (1, 2) if values.count(value) == 2]
+    assert queue.acked == [twice]
+    assert queue.ready == [3 - twice]

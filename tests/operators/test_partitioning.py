@@ -348,3 +348,13 @@ async def test_what_waits_and_belongs_to_a_failed_message_comes_again_with_it() 
     assert calls == [("b", 0), ("a", 1), ("a", 1), ("b", 1)]
     assert sorted(queue.acked) == [0, 1]
     assert_all_closed(queue)
+
+
+async def test_what_lies_beyond_the_end_of_the_stream_comes_again() -> None:
+    """What a `take` behind the lanes gives back was not left by a lane that had ended."""
+    queue = closed([1, 2, 3, 4])
+    step = op.chunk(2, timeout=None) | op.flatten()
+    pipeline = queue | op.partition(lambda value: 0, step) | op.take(1) | sinks.to_list()
+    assert await pipeline == [1]
+    assert queue.acked == [1]
+    assert queue.ready == [2, 3, 4]
