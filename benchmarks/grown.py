@@ -7,7 +7,7 @@ from typing import Any
 from benchmarks.growth import LATENCY_SECONDS, TABLES, Table
 from benchmarks.plots import log_log
 from benchmarks.rounds import Effort
-from benchmarks.tables import spread, table, where
+from benchmarks.tables import PROVISIONAL, spread, table, where
 
 UNITS = {"per_second": "messages per second", "seconds": "seconds", "p50": "seconds"}
 LINEAR = 0.05
@@ -20,10 +20,9 @@ def growth(found: Mapping[str, Any], least: float, plots: dict[str, str]) -> lis
     """Return all of it; put the plots where they belong."""
     settings = found["settings"]
     short_of = settings["rounds"] < Effort.rounds or settings["seconds"] < least
-    provisional = "**Provisional: shorter or fewer rounds than a figure needs.** "
     return [
         "# What grows how\n",
-        f"{provisional if short_of else ''}ackflow alone, one thing growing at a time. "
+        f"{PROVISIONAL if short_of else ''}ackflow alone, one thing growing at a time. "
         f"{where(found)}; rounds: {settings['rounds']}, each with at least {settings['seconds']:g} s "
         "of work at each point, but where the number of messages is what grows, and for latency, "
         f"which is that of the messages of {LATENCY_SECONDS} s. Peak is the most memory that the "

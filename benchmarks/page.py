@@ -1,4 +1,4 @@
-"""docs/performance.md and its plots, made from results.json, growth.json and tracing.json.
+"""docs/performance.md, its plots and the arithmetic in docs/scaling.md, made from the results in *.json.
 
 `python -m benchmarks.page` writes them.
 """
@@ -12,16 +12,16 @@ from benchmarks.environments import ROOT
 from benchmarks.grown import growth
 from benchmarks.growth import GROWTH, SECONDS
 from benchmarks.measures import MEASURES, OURS, Measure
+from benchmarks.paper import put
 from benchmarks.plots import bars, short
 from benchmarks.requirements import judged
 from benchmarks.rounds import Effort
-from benchmarks.tables import spread, table, where
+from benchmarks.tables import circumstances, spread, table, where
 from benchmarks.tracing import RESULTS as TRACING
 from benchmarks.tracing import WAYS
 
 RESULTS = Path(__file__).with_name("results.json")
-PAGE = "docs/performance.md"
-PROVISIONAL = "**Provisional: shorter or fewer rounds than a figure needs.** "
+PAGE, SCALING = "docs/performance.md", "docs/scaling.md"
 HEAD = """# Performance
 
 <!-- Made by `python -m benchmarks.page` from benchmarks/results.json and growth.json; don't edit. -->
@@ -51,17 +51,12 @@ def files() -> dict[str, str]:
         parts += growth(grown, SECONDS, plots)
     if TRACING.exists():
         parts.append(traced(json.loads(TRACING.read_text(encoding="utf-8"))))
-    return {PAGE: "\n".join(parts), **{f"docs/{name}": text for name, text in plots.items()}}
-
-
-def circumstances(found: Mapping[str, Any], least: float) -> str:
-    """Say where and with what it was measured."""
-    settings = found["settings"]
-    short_of = settings["rounds"] < Effort.rounds or settings["seconds"] < least
-    return (
-        f"{PROVISIONAL if short_of else ''}{where(found)}; rounds: {settings['rounds']}, each with "
-        f"at least {settings['seconds']:g} s of work for the fastest contender.\n"
-    )
+    scaling = put((ROOT / SCALING).read_text(encoding="utf-8"), found, Effort.seconds)
+    return {
+        PAGE: "\n".join(parts),
+        SCALING: scaling,
+        **{f"docs/{name}": text for name, text in plots.items()},
+    }
 
 
 def traced(found: Mapping[str, Any]) -> str:

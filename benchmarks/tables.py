@@ -3,6 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from benchmarks.rounds import Effort
+
+PROVISIONAL = "**Provisional: shorter or fewer rounds than a figure needs.** "
+
 
 def table(rows: Sequence[Sequence[str]]) -> str:
     """Return a table in Markdown; the first row is its head."""
@@ -19,6 +23,16 @@ def where(found: Mapping[str, Any]) -> str:
         f"Measured at commit {found['commit'][:12]} on {machine['processors']} processors "
         f"({machine['processor']}), {machine['system']}, Python {machine['python']}"
         + (f"; {names}" if names else "")
+    )
+
+
+def circumstances(found: Mapping[str, Any], least: float) -> str:
+    """Say where and with what it was measured."""
+    settings = found["settings"]
+    short_of = settings["rounds"] < Effort.rounds or settings["seconds"] < least
+    return (
+        f"{PROVISIONAL if short_of else ''}{where(found)}; rounds: {settings['rounds']}, each with "
+        f"at least {settings['seconds']:g} s of work for the fastest contender.\n"
     )
 
 

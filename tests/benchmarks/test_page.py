@@ -8,8 +8,9 @@ from benchmarks.environments import ROOT
 from benchmarks.grown import grown, linear
 from benchmarks.growth import TABLES
 from benchmarks.measures import MEASURES, OURS
-from benchmarks.page import circumstances, files, section, to_the_limit, traced
+from benchmarks.page import files, section, to_the_limit, traced
 from benchmarks.plots import bars, log_log, short
+from benchmarks.tables import circumstances
 from benchmarks.tracing import WAYS
 
 
