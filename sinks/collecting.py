@@ -120,16 +120,15 @@ class Folding(Sink[Any, Any], Generic[A, R]):
     async def open(self) -> None:
         self._state = self.initial
 
-    async def write(self, items: Sequence[A]) -> Sequence[Exception | None]:
+    async def write(self, items: Sequence[A]) -> Sequence[Exception | None] | None:
         call = f"sinks.{self.name}(f)"
-        answer: list[Exception | None] = []
-        for item in items:
+        failures: dict[int, Exception] = {}
+        for at, item in enumerate(items):
             try:
                 self._state = call_function(call, self.function, self._state, item)
-                answer.append(None)
             except Exception as error:
-                answer.append(error)
-        return answer
+                failures[at] = error
+        return list(map(failures.get, range(len(items)))) if failures else None
 
     def result(self, summary: Summary) -> R:
         return self._state

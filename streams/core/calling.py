@@ -11,6 +11,9 @@ from ackflow.streams.core.stream import Stream
 DESCRIPTIONS = (Stream, Pipeline)
 """Ours can be awaited, or say how, and are values like others."""
 
+ORDINARY = frozenset({type(None), bool, int, float, str, bytes, list, tuple, dict, set})
+"""Types that are surely no awaitables, as nearly all answers are: to look is what takes time."""
+
 
 def function_name(function: object) -> str:
     """Return a function's own name."""
@@ -30,7 +33,7 @@ def call_function(text: str, function: Callable[..., Any], *args: Any) -> Any:
         raise RuntimeError(
             f"{text}: {function_name(function)} raised {type(error).__name__}"
         ) from error
-    if is_awaitable(type(answer)):
+    if type(answer) not in ORDINARY and is_awaitable(type(answer)):
         refuse_awaitable(text, function, answer)
     return answer
 

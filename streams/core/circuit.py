@@ -51,14 +51,14 @@ class Circuit:
                 try:
                     return await call(*args)
                 except OUTAGES as error:
-                    self._fail(error)
+                    self.fail(error)
             async with self._probing:
                 while self._failures:
                     await asyncio.sleep(self._wait(RetryState(self._failures)))
                     try:
                         answer = await call(*args)
                     except OUTAGES as error:
-                        self._fail(error)
+                        self.fail(error)
                     except Exception:
                         self._mend()
                         raise
@@ -66,7 +66,8 @@ class Circuit:
                         self._mend()
                         return answer
 
-    def _fail(self, error: Exception) -> None:
+    def fail(self, error: Exception) -> None:
+        """Take note of an outage: calls wait from now on."""
         self._failures += 1
         self._board.halted(self._part, describe(error))
 
