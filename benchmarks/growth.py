@@ -41,7 +41,8 @@ def _point(program: str, world: type[World] = World, **more: Any) -> Measure:
 
 
 def _consume(**settings: Any) -> Measure:
-    return _point("consume.ackflow", Queued, settings=settings)
+    tiny = 16 if settings.get("size", 0) > 100_000 else 512
+    return _point("consume.ackflow", Queued, settings=settings, tiny=tiny)
 
 
 def _end_to_end(chunk: int) -> Measure:

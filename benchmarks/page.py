@@ -4,7 +4,7 @@
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +16,22 @@ from benchmarks.paper import put
 from benchmarks.plots import bars, short
 from benchmarks.requirements import judged
 from benchmarks.rounds import Effort
+from benchmarks.start import REQUIRED as TO_START
+from benchmarks.start import RESULTS as START
 from benchmarks.tables import circumstances, spread, table, where
 from benchmarks.tracing import RESULTS as TRACING
-from benchmarks.tracing import WAYS
+from benchmarks.tracing import WAYS, Way
 
 RESULTS = Path(__file__).with_name("results.json")
 PAGE, SCALING = "docs/performance.md", "docs/scaling.md"
 HEAD = """# Performance
 
-<!-- Made by `python -m benchmarks.page` from benchmarks/results.json and growth.json; don't edit. -->
+<!-- Made by `python -m benchmarks.page` from the results in benchmarks/*.json; don't edit. -->
 
     make bench ARGS=--write                          measure, 45 minutes on an idle machine
-    .venv/bin/python -m benchmarks.growth --write    what grows how, twenty minutes
+    .venv/bin/python -m benchmarks.growth --write    what grows how, 25 minutes
+    .venv/bin/python -m benchmarks.start --write     imports and start, two minutes
+    .venv/bin/python -m benchmarks.tracing --write   what watching costs, five minutes
     .venv/bin/python -m benchmarks.page              this page
 
 Contenders run in turn, each in a process and an environment of its own, on the same work;
@@ -49,8 +53,10 @@ def files() -> dict[str, str]:
             parts.append(section(measure, found["measures"][measure.name], plots))
     if grown is not None:
         parts += growth(grown, SECONDS, plots)
+    if START.exists():
+        parts.append(started(json.loads(START.read_text(encoding="utf-8"))))
     if TRACING.exists():
-        parts.append(traced(json.loads(TRACING.read_text(encoding="utf-8"))))
+        parts.append(watched(json.loads(TRACING.read_text(encoding="utf-8"))))
     scaling = put((ROOT / SCALING).read_text(encoding="utf-8"), found, Effort.seconds)
     return {
         PAGE: "\n".join(parts),
@@ -59,32 +65,55 @@ def files() -> dict[str, str]:
     }
 
 
-def traced(found: Mapping[str, Any]) -> str:
-    """Return what tracing costs: CPU time, as times that of the same run without."""
-    head = ["", "CPU, times that without", "spread", "more for each message, µs"]
+def watched(found: Mapping[str, Any]) -> str:
+    """Return what watching costs: CPU time, as times that of the same run without."""
+    head = ["what is watched", "CPU, times that without", "spread", "more for each message, µs"]
     rows = [
         [
-            what,
-            f"{found['ways'][way]['ratio']:.2f}",
-            " to ".join(f"{each:.2f}" for each in found["ways"][way]["spread"]),
-            f"{found['ways'][way]['more_us']:.2f}",
+            way.what,
+            f"{found['ways'][name]['ratio']:.2f}",
+            " to ".join(f"{each:.2f}" for each in found["ways"][name]["spread"]),
+            _more(way, found["ways"][name]["more_us"]),
         ]
-        for way, what in WAYS.items()
+        for name, way in WAYS.items()
+        if way.against != name
     ]
     return (
-        "# What tracing costs\n\n"
+        "# What watching costs\n\n"
         "A queue in memory through map, filter and chunk(256), so little work for each message that all "
-        f"around it shows; [traces](monitoring.md#traces) say what the ways are for. {where(found)}; "
-        f"{found['messages']:,} messages, rounds: {found['rounds']}.\n\n{table([head, *rows])}"
+        "around it shows; in the last two rows through map alone, one message at a time, so that each "
+        "message is a run of messages of its own, and a write. "
+        "[Monitoring](monitoring.md) says what all of them are for. "
+        f"{where(found)}; {found['messages']:,} messages, a tenth of them one at a time; "
+        f"rounds: {found['rounds']}.\n\n{table([head, *rows])}"
+    )
+
+
+def _more(way: Way, more: float) -> str:
+    return f"{more:.2f}" + (f", {more / way.parts:.2f} for {way.share}" if way.share else "")
+
+
+def started(found: Mapping[str, Any]) -> str:
+    """Return what imports and a start take."""
+    numbers = found["settings"]
+    return (
+        "# Imports and start\n\n"
+        f"The median of {numbers['imports']} fresh interpreters that had imported asyncio, compiled "
+        f"files in place; and of {numbers['starts']} starts of the words example with words in its "
+        "queue, from the start of its process to the first word in Elasticsearch, both servers "
+        "answering before. The spread is the best and the worst. "
+        f"{where(found)}.\n\n{table(_marked(judged(found, found['spreads'], TO_START)))}"
     )
 
 
 def requirements(found: Mapping[str, Any]) -> str:
     """Return the table of what is required."""
-    rows = judged(found, found["spreads"])
-    return "## Required\n\n" + table(
-        [[f"`{row[0]}`", *row[1:]] if n else row for n, row in enumerate(rows)]
-    )
+    return "## Required\n\n" + table(_marked(judged(found, found["spreads"])))
+
+
+def _marked(rows: Sequence[Sequence[str]]) -> list[list[str]]:
+    head, *others = rows
+    return [[*head], *([f"`{name}`", *rest] for name, *rest in others)]
 
 
 def section(measure: Measure, found: Mapping[str, Any], plots: dict[str, str]) -> str:

@@ -1,6 +1,6 @@
 """What is required of the figures in results.json."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 
@@ -44,11 +44,13 @@ REQUIRED = (
 
 
 def judged(
-    figures: Mapping[str, float], spreads: Mapping[str, tuple[float, float]]
+    figures: Mapping[str, float],
+    spreads: Mapping[str, tuple[float, float]],
+    required: Sequence[Requirement] = REQUIRED,
 ) -> list[list[str]]:
     """Return the rows of the table: figure, what, required, measured, spread, met or not."""
     rows = [["figure", "what", "required", "median", "spread", ""]]
-    for each in REQUIRED:
+    for each in required:
         if each.key not in figures:
             continue
         value, (low, high) = figures[each.key], spreads[each.key]

@@ -4,11 +4,12 @@ from typing import Any
 
 import pytest
 
+from benchmarks import start
 from benchmarks.environments import ROOT
 from benchmarks.grown import grown, linear
 from benchmarks.growth import TABLES
 from benchmarks.measures import MEASURES, OURS
-from benchmarks.page import files, section, to_the_limit, traced
+from benchmarks.page import files, section, started, to_the_limit, watched
 from benchmarks.plots import bars, log_log, short
 from benchmarks.tables import circumstances
 from benchmarks.tracing import WAYS
@@ -51,14 +52,30 @@ def test_numbers_have_three_digits() -> None:
     ]
 
 
-def test_what_tracing_costs_has_a_row_for_each_way() -> None:
+def test_what_watching_costs_has_a_row_for_each_way() -> None:
     machine = {"processors": 2, "processor": "one", "system": "Linux", "python": "3.13"}
-    each = {"ratio": 1.5, "spread": [1.25, 2.0], "more_us": 0.125}
+    each = {"ratio": 1.5, "spread": [1.25, 2.0], "more_us": 0.5}
     found = {"commit": "c0ffee" * 6, "machine": machine, "messages": 400_000, "rounds": 5}
-    text = traced({**found, "ways": dict.fromkeys(WAYS, each)})
-    assert text.count("| 1.50 | 1.25 to 2.00 | 0.12 |") == len(WAYS)
+    text = watched({**found, "ways": dict.fromkeys(WAYS, each)})
+    compared = [way for name, way in WAYS.items() if way.against != name]
+    assert text.count("| 1.50 | 1.25 to 2.00 | 0.50") == len(compared) == len(WAYS) - 2
+    assert "| 0.50, 0.17 for a run of messages and stage |" in text
     assert "at commit c0ffeec0ffee on 2 processors" in text
-    assert "400,000 messages, rounds: 5." in text
+    assert "400,000 messages, a tenth of them one at a time; rounds: 5." in text
+
+
+def test_imports_and_start_have_the_table_of_what_is_required_of_them() -> None:
+    found = {
+        **start.figures([(40.0, 30.0), (60.0, 35.0), (44.0, 51.0)], [1.5, 0.7, 0.9]),
+        "commit": "c0ffee",
+        "machine": {"processors": 2, "processor": "one", "system": "Linux", "python": "3.13"},
+        "settings": {"imports": 3, "starts": 3},
+    }
+    text = started(found)
+    assert "| at most 50 | 44 | 40 to 60 | met |" in text
+    assert "| at most 50 | 35 | 30 to 51 | met |" in text
+    assert "| at most 1 | 0.9 | 0.7 to 1.5 | met |" in text
+    assert "3 starts" in text
 
 
 def test_what_grows_has_a_table_and_a_plot() -> None:

@@ -1,10 +1,11 @@
-"""Every contender of every benchmark still runs and does its work: one tiny round of each."""
+"""Every benchmark still runs, and every contender does its work: one tiny round of each."""
 
 import os
 from contextlib import ExitStack
 
 import pytest
 
+from benchmarks import poison, start, tracing
 from benchmarks.environments import EnvironmentMissing
 from benchmarks.growth import TABLES, Table, point
 from benchmarks.measures import MEASURES, Measure
@@ -39,10 +40,57 @@ def test_every_contender_does_its_work(
         assert all(value > 0 for value in values)
 
 
-@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
+POINTS = [
+    pytest.param(table, measure, id=f"{table.name}-{grows:g}")
+    for table in TABLES
+    for grows, measure in table.points.items()
+]
+
+
+@pytest.mark.parametrize(("table", "measure"), POINTS)
 def test_what_grows_still_runs(
-    table: Table, rabbitmq: RabbitMQ, elasticsearch: Elasticsearch
+    table: Table, measure: Measure, rabbitmq: RabbitMQ, elasticsearch: Elasticsearch
 ) -> None:
-    second = list(table.points.values())[1]
-    found = point(tiny(second, rabbitmq, elasticsearch))
+    found = point(tiny(measure, rabbitmq, elasticsearch))
     assert found[table.shows] > 0
+    assert found["peak"] > 0
+
+
+def test_what_watching_costs_is_still_measured() -> None:
+    found = tracing.compare(messages=500, rounds=1)
+    assert [*found] == [*tracing.WAYS]
+    assert all(each["ratio"] > 0 for each in found.values())
+
+
+def test_what_bad_messages_cost_is_still_measured(
+    rabbitmq: RabbitMQ, elasticsearch: Elasticsearch
+) -> None:
+    found = poison.compare(rabbitmq, elasticsearch, messages=300, rounds=1)
+    assert all(found["kinds"][kind]["messages_per_second"] > 0 for kind in poison.KINDS)
+
+
+def test_imports_are_still_measured() -> None:
+    [(wall, cpu)] = start.imports(1)
+    assert wall > 0
+    assert cpu > 0
+
+
+def test_the_start_of_the_example_is_still_measured(
+    rabbitmq: RabbitMQ, elasticsearch: Elasticsearch
+) -> None:
+    assert start.start(rabbitmq, elasticsearch, "start-tiny") > 0
+
+
+def test_the_versions_of_the_servers_that_took_part_are_known(
+    rabbitmq: RabbitMQ, elasticsearch: Elasticsearch
+) -> None:
+    with ExitStack() as stack:
+        servers = Servers(stack)
+        assert servers.versions() == {}
+        servers.rabbitmq = rabbitmq
+        assert [*servers.versions()] == ["RabbitMQ", "Erlang"]
+        servers.elasticsearch = elasticsearch
+        found = servers.versions()
+    assert [*found] == ["RabbitMQ", "Erlang", "Elasticsearch", "Java"]
+    assert found["Elasticsearch"] == elasticsearch.version
+    assert all(version[0].isdigit() for version in found.values())
