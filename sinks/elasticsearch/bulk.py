@@ -86,8 +86,9 @@ def bulk(
         retry_on_conflict: for op="update", tries within Elasticsearch.
         default: called by orjson for types it can't write, such as Decimal.
         concurrency: bulks under way at most; it starts with 2 and adapts to the server.
-        max_bytes: bytes of a bulk at most; a larger chunk is cut, a larger document rejected. It is
-            lowered by itself when the server answers 413.
+        max_bytes: bytes of a bulk at most; a larger chunk is cut, a larger document rejected. Bulks get
+            smaller by themselves when the server answers 413, and while it needs more than a quarter
+            of `request_timeout` for them.
         ordering: "per_id" makes writes of one document wait for each other, which is the default
             with ids unless op="create"; "none" does not.
         retry_for: seconds for which a document is sent again; then it is requeued, or rejected if

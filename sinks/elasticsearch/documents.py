@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Hashable, Iterable, Sequence
+from itertools import islice
 from typing import Any, TypeVar
 
 from ackflow.sinks.elasticsearch.fence import Fence, Ticket
@@ -125,20 +126,17 @@ class Documents:
                 current.append(at)
         return current
 
-    def parts(self, positions: list[int], most_bytes: int) -> list[list[int]]:
-        """Cut into bulks of at most so many bytes; a larger document goes alone."""
-        if sum(map(len, _of(self._lines, positions))) <= most_bytes:
-            return [positions]
-        parts: list[list[int]] = []
-        room = -1
-        for at in positions:
-            size = len(self._lines[at])
-            if size > room:
-                parts.append([])
-                room = most_bytes
-            parts[-1].append(at)
-            room -= size
-        return parts
+    def cut(self, positions: list[int], start: int, most_bytes: int) -> list[int]:
+        """Return those from a place on that make a bulk of at most so many bytes, one at least."""
+        if start == 0 and sum(map(len, _of(self._lines, positions))) <= most_bytes:
+            return positions
+        end, room = start, most_bytes
+        for at in islice(positions, start, None):
+            room -= len(self._lines[at])
+            if room < 0 and end > start:
+                break
+            end += 1
+        return positions[start:end]
 
     def halves(self, part: Sequence[int]) -> tuple[list[int], list[int]]:
         """Cut a bulk in two of about the same number of bytes."""

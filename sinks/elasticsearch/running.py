@@ -15,6 +15,7 @@ from ackflow.sinks.elasticsearch.limiter import Limiter
 from ackflow.sinks.elasticsearch.outage import Outage
 from ackflow.sinks.elasticsearch.sending import NoAnswerError
 from ackflow.sinks.elasticsearch.server import Server
+from ackflow.sinks.elasticsearch.sizing import Sizing
 from ackflow.sinks.elasticsearch.statistics import BulkStatistics
 
 
@@ -40,9 +41,10 @@ class Running:
         self.outage = Outage(conduct.halt_after)
         self.statistics = statistics
         self.random = random
-        self.part_bytes = conduct.max_bytes
+        self.sizing = Sizing(conduct.max_bytes, connection.request_timeout)
         self._gate = Gate(Limiter(conduct.concurrency))
         self._ensured = conduct.ensure is None
+        self._show()
 
     async def open(self) -> None:
         """Probe the server and create the index if asked to; raise Unavailable if it is away."""
@@ -58,26 +60,32 @@ class Running:
         async with Passage(self._gate) as passage:
             self.statistics.bytes += len(packed)
             self._show()
+            began = self.now()
             try:
                 answer = await self.server.bulk(packed)
                 status, passage.pressure = answer.status, answer.pressure
+                done = 200 <= status < 300 and not answer.pressure
+                self._took(began, len(payload), done=done)
             except NoAnswerError as lost:
                 passage.pressure = lost.timeout
+                if lost.timeout:
+                    self._took(began, len(payload), done=False)
                 raise
             finally:
                 self.statistics.bulks[status] += 1
         self._show()
         return answer
 
+    def _took(self, began: float, size: int, *, done: bool) -> None:
+        now = self.now()
+        self.sizing.ended(now, now - began, size, done=done)
+
     def _show(self) -> None:
         limiter = self._gate.limiter
         self.statistics.limit = limiter.limit
         self.statistics.in_flight = limiter.in_flight
         self.statistics.round_trip = limiter.round_trip
-
-    def too_large(self, size: int) -> None:
-        """Remember that a bulk of so many bytes was refused."""
-        self.part_bytes = min(self.part_bytes, max(size // 2, 1))
+        self.statistics.bytes_limit = self.sizing.limit
 
     def pause(self, rounds: int, *, slow: bool) -> float:
         """Return seconds to wait before the next attempt: exponential with full jitter.

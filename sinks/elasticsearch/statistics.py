@@ -13,6 +13,7 @@ SINGLE: tuple[tuple[str, Literal["counter", "gauge"], str, str], ...] = (
     ("sent_bytes_total", "counter", "bytes", "Bytes of bulks sent."),
     ("bulks_in_flight", "gauge", "in_flight", "Bulks under way."),
     ("bulks_in_flight_limit", "gauge", "limit", "Bulks that may be under way."),
+    ("bulk_bytes_limit", "gauge", "bytes_limit", "Bytes that a bulk may have."),
     ("round_trip_seconds", "gauge", "round_trip", "Mean time of a bulk."),
 )
 """Metrics of one value: name, kind, counter, meaning."""
@@ -28,7 +29,8 @@ class BulkStatistics:
     `rejected` by error type; `requeued` when the time for retries was over; `retries` sent again.
     `bulks` are requests by HTTP status (0 = no answer), `bisects` requests split in two, `bytes`
     sent, `halts` how often the sink reported an outage. `limit` bulks may be under way at the same
-    time, `in_flight` are; `round_trip` is their mean time in seconds.
+    time, `in_flight` are; `round_trip` is their mean time in seconds; each has `bytes_limit` bytes at
+    most.
     """
 
     indexed: int = 0
@@ -47,6 +49,7 @@ class BulkStatistics:
     halts: int = 0
     limit: int = 0
     in_flight: int = 0
+    bytes_limit: int = 0
     round_trip: float = 0.0
 
     def figures(self) -> list[Figure]:

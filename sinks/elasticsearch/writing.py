@@ -57,7 +57,10 @@ class Write:
         while positions:
             self._slow, self._retry_after = False, 0.0
             again: list[int] = []
-            for part in documents.parts(positions, running.part_bytes):
+            sent = 0
+            while sent < len(positions):
+                part = documents.cut(positions, sent, running.sizing.limit)
+                sent += len(part)
                 again += await self._send(part)
             positions = sorted(again)
             if positions:
@@ -99,7 +102,7 @@ class Write:
             running.halt(said)
         if verdict.decision is Decision.BISECT:
             if answer.status == 413 and len(part) > 1:
-                running.too_large(size)
+                running.sizing.refused(size)
             return await self._bisect(part, answer.status, answer.cause, bisection)
         self._retry_after = max(self._retry_after, answer.retry_after or 0.0)
         if self._late:
@@ -148,7 +151,7 @@ class Write:
             running.halt(said)
         await running.server.probe()
         if oversized and self._resets >= 2:
-            running.too_large(size)
+            running.sizing.refused(size)
             return await self._bisect(again, None, Cause("unknown_outcome", said), bisection)
         if self._late and again:
             return await self._bisect(again, None, Cause("unknown_outcome", said), bisection)
