@@ -1,7 +1,5 @@
 """What a scenario's pipeline has stored: in an index, in a second queue, or in its own log."""
 
-import asyncio
-
 import orjson
 
 from tests.chaos.account import Calls
@@ -19,17 +17,6 @@ class Stored:
         self._calls = calls
         self._kept: dict[str, list[int]] = {}
         """What was taken so far out of the queues that a pipeline writes to."""
-
-    async def count(self) -> int:
-        """Return how many parts are stored."""
-        match self._store:
-            case "index":
-                return await asyncio.to_thread(self._world.elasticsearch.count, self.index)
-            case "queue":
-                taken = len(self._kept.get(self.target, ()))
-                return taken + await self._world.ready(self.target)
-        self._calls.read()
-        return len(self._calls.stored)
 
     async def parts(self) -> set[str]:
         """Return the parts that are stored."""
