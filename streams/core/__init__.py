@@ -32,7 +32,7 @@ from ackflow.streams.core.errors import (
     shown,
 )
 from ackflow.streams.core.feed import Feed
-from ackflow.streams.core.figure import Figure
+from ackflow.streams.core.figure import Distribution, Figure
 from ackflow.streams.core.fused import Interrupted
 from ackflow.streams.core.handle import Handle
 from ackflow.streams.core.inlet import Inlet
@@ -118,6 +118,7 @@ __all__ = [
     "Context",
     "Delivery",
     "Demand",
+    "Distribution",
     "Ending",
     "Enumerating",
     "Epoch",

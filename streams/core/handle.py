@@ -15,6 +15,7 @@ from ackflow.streams.core.summary import Summary
 
 if TYPE_CHECKING:
     from ackflow.streams.core.figure import Figure
+    from ackflow.streams.core.inlet import Inlet
     from ackflow.streams.core.observer import Observer
     from ackflow.streams.core.pipeline import Pipeline
 
@@ -117,6 +118,11 @@ class Handle(Generic[R_co]):
     def in_flight(self) -> int:
         """How many deliveries are handed out and not settled; those held after a failure are not."""
         return sum(inlet.in_flight for inlet in self._session.inlets)
+
+    @property
+    def inlets(self) -> "Sequence[Inlet[Any]]":
+        """Its sources as they run, those of the pipeline first, in the order in which they open."""
+        return tuple(self._session.inlets)
 
     @property
     def halts(self) -> Sequence[Halt]:

@@ -1,19 +1,17 @@
 """Figures: what is known of runs, as metrics after Prometheus' conventions, and their text format."""
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from ackflow.streams.core import Figure, Handle, printable
+from ackflow.streams.core import Distribution, Figure, Handle, printable
+from ackflow.streams.running.naming import Names, place
 from ackflow.streams.running.tally import Tally
 
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
 """The media type of Prometheus' text format."""
 LONGEST = 200
 """Characters of a label at most."""
-FUNCTION = re.compile(r"\(f=([\w.<>]+)[,)]")
-"""The function in the settings of a stage, where it is one with a name."""
 
 SETTLEMENTS = ("accepted", "skipped", "rejected", "requeued")
 COUNTERS = {
@@ -27,7 +25,7 @@ COUNTERS = {
 }
 """What is counted once for a run: the name, the counter of the summary, and what it means."""
 
-Sample = tuple[Mapping[str, str], float]
+Sample = tuple[Mapping[str, str], float | Distribution]
 
 
 def figures_of(runs: Mapping[str, Handle[Any]]) -> list[Figure]:
@@ -55,32 +53,19 @@ def text(figures: Iterable[Figure]) -> str:
     for figure in figures:
         lines.append(f"# HELP {figure.name} {_escaped(figure.help)}")
         lines.append(f"# TYPE {figure.name} {figure.kind}")
-        for labels, value in figure.samples:
+        for series, labels, value in figure.series():
             inner = ",".join(f'{name}="{_quoted(label)}"' for name, label in labels.items())
-            lines.append(f"{figure.name}{{{inner}}} {float(value)!r}")
+            lines.append(f"{series}{{{inner}}} {float(value)!r}")
     return "".join(f"{line}\n" for line in lines)
 
 
-def place(stage: str) -> str:
-    """Name a stage by what it is and its function: its other settings are nobody's business here.
-
-    Example:
-        >>> place("map_async(f=store, concurrency=8)")
-        'map_async(store)'
-
-    """
-    name = stage.partition("(")[0].strip()
-    function = FUNCTION.match(stage[len(stage.partition("(")[0]) :])
-    return f"{name}({function[1]})" if function else name
-
-
 def _figures(handle: Handle[Any]) -> list[Figure]:
-    counts, observer = handle.stats(), handle.observer
+    counts, observer, names = handle.stats(), handle.observer, Names(handle.pipeline)
     tally = observer if isinstance(observer, Tally) else Tally()
     settled = [({"outcome": outcome}, getattr(counts, outcome)) for outcome in SETTLEMENTS]
     flushes = [({"reason": reason}, count) for reason, count in counts.flushes.items()]
     failures = [
-        ({"type": kind, "stage": place(stage)}, count)
+        ({"type": kind, "stage": names.of(stage)}, count)
         for kind, failure in counts.failures.items()
         for stage, count in failure.stages.items()
     ]
@@ -95,7 +80,8 @@ def _figures(handle: Handle[Any]) -> list[Figure]:
         ),
         Figure("ackflow_failures_total", "counter", "Failures by type and stage.", failures),
         *_gauges(handle),
-        *_stages(handle),
+        *_sources(handle, names),
+        *_stages(handle, names),
         *tally.figures(),
         *handle.figures(),
     ]
@@ -115,28 +101,38 @@ def _gauges(handle: Handle[Any]) -> list[Figure]:
             "Failed deliveries that wait to be handed out again.",
             handle.stats().held if goes_on else 0,
         ),
-        "ackflow_in_flight_deliveries": (
-            "Deliveries being worked on.",
-            handle.in_flight if goes_on else 0,
-        ),
-        "ackflow_oldest_unacked_seconds": (
-            "Age of the oldest unsettled delivery.",
-            handle.oldest_unacked if goes_on else 0,
-        ),
     }
     return [
         Figure(name, "gauge", meaning, [({}, value)]) for name, (meaning, value) in values.items()
     ]
 
 
-def _stages(handle: Handle[Any]) -> list[Figure]:
+def _sources(handle: Handle[Any], names: Names) -> list[Figure]:
+    """Return what each source waits for; those that come and go within stages have no number."""
+    flying: dict[str, float] = dict.fromkeys(names.sources, 0)
+    oldest = dict(flying)
+    for at, inlet in enumerate(() if handle.done else handle.inlets):
+        name = names.sources[at] if at < len(names.sources) else place(inlet.name) or "inner"
+        flying[name] = flying.get(name, 0) + inlet.in_flight
+        oldest[name] = max(oldest.get(name, 0), inlet.oldest)
+    told = (
+        ("ackflow_in_flight_deliveries", "Deliveries being worked on.", flying),
+        ("ackflow_oldest_unacked_seconds", "Age of the oldest unsettled delivery.", oldest),
+    )
+    return [
+        Figure(name, "gauge", meaning, [({"source": source}, n) for source, n in values.items()])
+        for name, meaning, values in told
+    ]
+
+
+def _stages(handle: Handle[Any], names: Names) -> list[Figure]:
     """Return what each stage does, where that is measured."""
     came: list[Sample] = []
     left: list[Sample] = []
     inside: list[Sample] = []
     waited: list[Sample] = []
-    for stage in handle.stages:
-        labels = {"stage": place(stage.name)}
+    for stage, name in zip(handle.stages, names.stages, strict=False):  # none where not measured
+        labels = {"stage": name}
         if stage.kind != "source":
             came.append((labels, stage.taken))
         left.append((labels, stage.given))
@@ -155,11 +151,18 @@ def _stages(handle: Handle[Any]) -> list[Figure]:
 
 def _unique(samples: list[Sample]) -> list[Sample]:
     """Add up what has the same labels: two samples of one series are refused by Prometheus."""
-    sums: dict[tuple[tuple[str, str], ...], float] = {}
+    sums: dict[tuple[tuple[str, str], ...], float | Distribution] = {}
     for labels, value in samples:
         key = tuple(sorted(labels.items()))
-        sums[key] = sums.get(key, 0) + value
+        sums[key] = value if key not in sums else _sum(sums[key], value)
     return [(dict(key), value) for key, value in sums.items()]
+
+
+def _sum(one: Any, other: Any) -> Any:
+    if not isinstance(one, Distribution):
+        return one + other
+    counts = [sum(pair) for pair in zip(one.counts, other.counts, strict=True)]
+    return Distribution(one.bounds, counts, one.sum + other.sum)
 
 
 def _labels(labels: Mapping[str, str], run: str) -> dict[str, str]:

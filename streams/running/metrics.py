@@ -50,8 +50,8 @@ class Collector(registry.Collector):
         """Return what is known now."""
         for figure in self._figures():
             metric = Metric(figure.name.removesuffix("_total"), figure.help, figure.kind)
-            for labels, value in figure.samples:
-                metric.add_sample(figure.name, dict(labels), value)
+            for series, labels, value in figure.series():
+                metric.add_sample(series, dict(labels), value)
             yield metric
 
     def _figures(self) -> list[Figure]:

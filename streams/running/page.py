@@ -119,10 +119,12 @@ def page(name: str, figures: Iterable[Figure], reasons: Sequence[str], pictures:
 
 def _rows(figure: Figure) -> str:
     rows = []
-    for labels, value in figure.samples:
+    for series, labels, value in figure.series():
+        if "le" in labels:  # buckets are for those who compute with them
+            continue
         told = ", ".join(label for name, label in labels.items() if name != "pipeline")
         rows.append(
-            f"<tr><th scope='row'>{escape(figure.help)}<br><small>{escape(figure.name)}</small></th>"
+            f"<tr><th scope='row'>{escape(figure.help)}<br><small>{escape(series)}</small></th>"
             f"<td>{escape(told)}</td><td>{_number(value)}</td></tr>\n"
         )
     return "".join(rows)

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from ackflow.streams.core import Handle, check_duration, check_flag, describe, printable, shown
 from ackflow.streams.graphs.flow import Flow
 from ackflow.streams.graphs.watching import Watch
-from ackflow.streams.running.figures import TEXT, figures_of, place, text
+from ackflow.streams.running.figures import TEXT, figures_of, text
 from ackflow.streams.running.guard import Guard, host_and_port, is_loopback
+from ackflow.streams.running.naming import place
 from ackflow.streams.running.page import POLICY, drawn, page
 
 if TYPE_CHECKING:

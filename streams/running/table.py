@@ -11,7 +11,7 @@ from rich.text import Text
 
 from ackflow.streams.core import Handle, StageCount, printable
 from ackflow.streams.graphs.pace import Pace
-from ackflow.streams.running.figures import place
+from ackflow.streams.running.naming import place
 
 WIDE = 80
 """Columns from which on numbers are written out."""

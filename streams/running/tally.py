@@ -1,13 +1,14 @@
 """Tally: what an observer counts of a run for its metrics: causes of settlements, and writes."""
 
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Awaitable, Iterator, Mapping, Sequence
 from contextvars import Context
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any, TypeVar
 
-from ackflow.streams.core import Epoch, Figure, Kind, Observer, Outcome, Token, Verb
+from ackflow.streams.core import Distribution, Epoch, Figure, Kind, Observer, Outcome, Token, Verb
 
 T = TypeVar("T")
 
@@ -15,13 +16,38 @@ FAILED = {Kind.REQUEUE: "requeued", Kind.REJECT: "rejected"}
 """The outcomes that have a cause."""
 
 
+SECONDS = (0.001, 0.005, 0.025, 0.1, 0.5, 2.5, 10.0, 60.0)
+MESSAGES = (1.0, 4.0, 16.0, 64.0, 256.0, 1024.0, 4096.0)
+"""The bounds of histograms: what lies between two of them is one number, and each is a series."""
+
+
+@dataclass(slots=True)
+class Counts:
+    """How many values lay between which bounds."""
+
+    bounds: tuple[float, ...]
+    sum: float = 0.0
+    counts: list[int] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.counts = [0] * (len(self.bounds) + 1)
+
+    def add(self, value: float) -> None:
+        """Count a value."""
+        self.counts[bisect_left(self.bounds, value)] += 1
+        self.sum += value
+
+    def read(self) -> Distribution:
+        """Return them as they are now."""
+        return Distribution(self.bounds, tuple(self.counts), self.sum)
+
+
 @dataclass(slots=True)
 class Writes:
-    """What was written to sinks of one name."""
+    """What was written to sinks of one name: how long each write took, how many messages were in it."""
 
-    count: int = 0
-    messages: int = 0
-    seconds: float = 0.0
+    seconds: Counts = field(default_factory=lambda: Counts(SECONDS))
+    messages: Counts = field(default_factory=lambda: Counts(MESSAGES))
 
 
 class Tally:
@@ -62,14 +88,17 @@ class Tally:
             "Failed deliveries tried again, counted once that is over, by the error's type.",
             [({"type": cause}, n) for cause, n in self.retried_for.items()],
         )
-        told = [({"sink": name}, writes) for name, writes in self.writes.items()]
         for name, what, meaning in (
-            ("ackflow_writes_total", "count", "Writes to sinks, those that raised as well."),
-            ("ackflow_written_messages_total", "messages", "Messages that were in writes."),
-            ("ackflow_write_seconds_total", "seconds", "Time that writes to sinks took."),
+            (
+                "ackflow_write_seconds",
+                "seconds",
+                "How long writes took, those that raised as well.",
+            ),
+            ("ackflow_written_messages", "messages", "How many messages were in a write."),
         ):
-            samples = [(labels, getattr(writes, what)) for labels, writes in told]
-            yield Figure(name, "counter", meaning, samples)
+            told = ((sink, getattr(writes, what)) for sink, writes in self.writes.items())
+            samples = [({"sink": sink}, counts.read()) for sink, counts in told]
+            yield Figure(name, "histogram", meaning, samples)
 
     # -- what it hears ----------------------------------------------------------------------------
 
@@ -110,9 +139,8 @@ class Tally:
         try:
             return await writing
         finally:
-            writes.count += 1
-            writes.messages += messages
-            writes.seconds += perf_counter() - began
+            writes.seconds.add(perf_counter() - began)
+            writes.messages.add(messages)
 
     def context(self, token: Token) -> Context | None:
         return None if self._behind is None else self._behind.context(token)

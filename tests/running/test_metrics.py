@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import urllib.request
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,10 +22,12 @@ from ackflow import operators as op
 from ackflow import sinks, streams
 from ackflow.sinks.elasticsearch import BulkStatistics
 from ackflow.streams import Reject, Requeue, Sink, Skip, Summary, testing
-from ackflow.streams.core import Figure, Handle, printable
+from ackflow.streams.core import Distribution, Figure, Handle, printable
 from ackflow.streams.running import Tally, metrics
-from ackflow.streams.running.figures import figures_of, place, text
+from ackflow.streams.running.figures import figures_of, text
+from ackflow.streams.running.naming import Names, place
 from ackflow.streams.running.status import Status
+from ackflow.streams.running.tally import Counts
 from tests.core.test_observer import HERE, Recorder
 from tests.queues import closed
 from tests.running.watched import Store, held_up, running, showing
@@ -33,6 +35,7 @@ from tests.streams.amqp.tools import eventually
 
 DASHBOARD = Path(__file__).parents[2] / "examples/grafana/dashboard.json"
 
+QUEUE = (("source", "memory.queue"),)
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
 
@@ -50,8 +53,8 @@ def parsed(exposition: str) -> Samples:
     return samples(text_string_to_metric_families(exposition))
 
 
-async def troubled() -> Handle[Any]:
-    """A run in which everything happens that is counted."""
+async def troubled(figures: Callable[[], Iterable[Figure]] = tuple) -> Handle[Any]:
+    """A run in which everything happens that is counted; `figures`: what its sink counts beside."""
 
     def judge(value: int) -> int:
         match value % 4:
@@ -65,9 +68,9 @@ async def troubled() -> Handle[Any]:
 
     queue = streams.memory.queue(range(8), dead_letter=sinks.to_list())
     queue.close()
-    handle = (queue | op.map(judge) | op.chunk(2) | sinks.to_list()).start(
-        measure=True, tracing=Tally()
-    )
+    sink = sinks.to_list()
+    sink.figures = figures
+    handle = (queue | op.map(judge) | op.chunk(2) | sink).start(measure=True, tracing=Tally())
     await handle
     return handle
 
@@ -86,7 +89,7 @@ async def test_what_a_run_counts_is_told_by_outcome_reason_type_and_stage() -> N
     assert found["ackflow_flushes_total", (("reason", "size"),)] == 1
     for kind in ("Reject", "LookupError"):
         assert found["ackflow_failures_total", (("stage", "map(judge)"), ("type", kind))] == 2
-    assert found["ackflow_running", ()] == found["ackflow_in_flight_deliveries", ()] == 0
+    assert found["ackflow_running", ()] == found["ackflow_in_flight_deliveries", QUEUE] == 0
 
 
 async def test_settlements_have_the_cause_of_the_last_failure_and_of_none_that_was_overcome() -> (
@@ -149,15 +152,26 @@ async def test_writes_are_counted_and_timed_by_sink_those_that_raise_too() -> No
     handle = (queue | both).start(tracing=tally)
     await handle
     found = parsed(text(figures_of({"": handle})))
-    told = {
-        name: {dict(labels)["sink"]: value}
-        for (name, labels), value in found.items()
-        if "writ" in name and ("sink", "each") in labels
-    }
-    assert told.pop("ackflow_write_seconds_total")["each"] > 0
-    assert told["ackflow_writes_total"] == {"each": 3}
-    assert told["ackflow_written_messages_total"] == {"each": 8}
-    assert found["ackflow_writes_total", (("sink", "to_list"),)] >= 1
+    each = (("sink", "each"),)
+    assert found["ackflow_write_seconds_count", each] == 3
+    assert found["ackflow_write_seconds_sum", each] > 0
+    assert found["ackflow_write_seconds_bucket", (("le", "60.0"), *each)] == 3
+    assert found["ackflow_written_messages_sum", each] == 8
+    sizes = {"1.0": 0, "4.0": 3, "16.0": 3, "+Inf": 3}
+    for bound, count in sizes.items():
+        assert found["ackflow_written_messages_bucket", (("le", bound), *each)] == count
+    assert found["ackflow_write_seconds_count", (("sink", "to_list"),)] >= 1
+
+
+def test_a_value_is_counted_up_to_its_bound_and_what_is_above_all_of_them_too() -> None:
+    counts = Counts((0.1, 1.0))
+    for value in (0.1, 0.2, 1.0, 7.0):
+        counts.add(value)
+    assert counts.read() == Distribution((0.1, 1.0), (1, 2, 1), 8.3)
+    with pytest.raises(
+        ValueError, match="one more than bounds, for what is above them, got 1 for 1"
+    ):
+        Distribution((0.1,), (1,), 0.0)
 
 
 async def test_who_is_behind_a_tally_hears_all_that_it_hears() -> None:
@@ -200,7 +214,7 @@ def test_a_run_with_a_status_page_tells_causes_and_still_traces() -> None:
     assert heard
     assert sent == [{"trace": "1"}]
     assert tracing.settled_for == {("rejected", "ValueError"): 1}
-    assert tracing.writes["sink"].count == 1
+    assert sum(tracing.writes["sink"].seconds.counts) == 1
     assert pipeline._running.observer.settled_for == tracing.settled_for
 
 
@@ -242,7 +256,7 @@ async def test_failures_of_one_type_are_counted_in_each_stage() -> None:
         assert found["ackflow_failures_total", (("stage", stage), ("type", "ValueError"))] == 1
 
 
-async def test_stages_that_are_named_alike_are_counted_together() -> None:
+async def test_stages_that_are_named_alike_have_a_number() -> None:
     """Two samples of one series would cost the whole scrape."""
     queue = streams.memory.queue(["1", "x", "0"], dead_letter="discard")
     queue.close()
@@ -252,12 +266,51 @@ async def test_stages_that_are_named_alike_are_counted_together() -> None:
             raise ValueError(value)
         return value
 
-    handle = (
-        queue | op.map(partial(int, base=2)) | op.map(partial(root, 1)) | sinks.to_list()
-    ).start()
+    steps = op.pipe(op.map(partial(int, base=2)), op.map(partial(root, 1)))
+    handle = (queue | steps | sinks.to_list()).start(measure=True)
     await handle
     found = parsed(text(figures_of({"": handle})))
-    assert found["ackflow_failures_total", (("stage", "map"), ("type", "ValueError"))] == 2
+    for stage, left in (("map", 2), ("map (2)", 1)):
+        assert found["ackflow_failures_total", (("stage", stage), ("type", "ValueError"))] == 1
+        assert found["ackflow_stage_out_total", (("stage", stage),)] == left
+
+
+async def test_sources_are_told_apart_whether_stages_are_measured_or_not() -> None:
+    first, second = streams.memory.queue("ab"), streams.memory.queue("c")
+    for measure in (True, False):
+        store = Store()
+        pipeline = first | op.merge(second) | op.map_async(store, concurrency=3) | sinks.to_list()
+        async with running(pipeline, measure=measure) as handle:
+            await eventually(lambda handle=handle: handle.in_flight == 3)
+            found = parsed(text(figures_of({"": handle})))
+        told = {
+            dict(labels)["source"]: value
+            for (name, labels), value in found.items()
+            if name == "ackflow_in_flight_deliveries"
+        }
+        assert told == {"memory.queue": 2, "memory.queue (2)": 1}
+        assert found["ackflow_oldest_unacked_seconds", (("source", "memory.queue (2)"),)] > 0
+        if measure:
+            assert found["ackflow_stage_out_total", (("stage", "memory.queue"),)] == 2
+            assert found["ackflow_stage_out_total", (("stage", "memory.queue (2)"),)] == 1
+
+
+def test_sources_of_one_kind_are_named_after_their_queues_and_a_single_one_is_not() -> None:
+    words, mails = streams.amqp.queue("words"), streams.amqp.queue("mails")
+    both = Names(words | op.merge(streams.of(1) | op.merge(mails)) | sinks.to_list())
+    assert both.sources == ["amqp.queue(words)", "of", "amqp.queue(mails)"]
+    assert Names(words | sinks.to_list()).sources == ["amqp.queue"]
+    twice = Names(words | op.merge(streams.amqp.queue("words")) | sinks.to_list())
+    assert twice.sources == ["amqp.queue(words)", "amqp.queue(words) (2)"]
+
+
+async def test_sources_that_come_and_go_within_a_stage_are_one_series() -> None:
+    store = Store()
+    inner = op.switch_map(lambda value: streams.memory.queue([value]))
+    async with running(streams.of(1) | inner | sinks.each(store)) as handle:
+        await store.begun.wait()
+        found = parsed(text(figures_of({"": handle})))
+    assert found["ackflow_in_flight_deliveries", (("source", "of"),)] >= 0
 
 
 async def test_retries_held_stale_and_reconnects_are_told() -> None:
@@ -400,7 +453,7 @@ async def test_a_scrape_in_another_thread_looks_at_the_run_in_its_own_loop() -> 
             await asyncio.to_thread(server.shutdown)
             server.server_close()
             thread.join()
-        assert parsed(exposition)["ackflow_in_flight_deliveries", ()] == 2
+        assert parsed(exposition)["ackflow_in_flight_deliveries", QUEUE] == 2
     assert samples(registry.collect())["ackflow_running", ()] == 0
 
 
@@ -481,30 +534,108 @@ def test_neither_is_imported_before_it_is_asked_for() -> None:
 # -- documentation and the dashboard -----------------------------------------------------------------
 
 
+def everything(handle: Handle[Any]) -> list[Figure]:
+    return [*figures_of({"": handle}), *BulkStatistics().figures()]
+
+
+def all_names(handle: Handle[Any]) -> set[str]:
+    return {figure.name for figure in everything(handle)}
+
+
+def all_series(handle: Handle[Any]) -> set[str]:
+    """What a scrape may have: a histogram's own name is none of it."""
+    found: set[str] = set()
+    for figure in everything(handle):
+        parts = ("_bucket", "_sum", "_count") if figure.kind == "histogram" else ("",)
+        found |= {figure.name + part for part in parts}
+    return found
+
+
 async def test_every_metric_of_the_dashboard_exists_and_the_dashboard_shows_every_metric() -> None:
     handle = await troubled()
-    known = {figure.name for figure in (*figures_of({"": handle}), *BulkStatistics().figures())}
+    known = all_series(handle)
     board = json.loads(DASHBOARD.read_text(encoding="utf-8"))
     expressions = [target["expr"] for panel in board["panels"] for target in panel["targets"]]
     queries = [variable["definition"] for variable in board["templating"]["list"][1:]]
     named = set(re.findall(r"ackflow_\w+", " ".join([*expressions, *queries])))
     assert named <= known
-    assert known - named <= {"ackflow_elasticsearch_bisects_total"}
+    shown = {re.sub("_(bucket|sum|count)$", "", name) for name in named}
+    assert all_names(handle) - shown <= {"ackflow_elasticsearch_bisects_total"}
 
 
 async def test_the_documentation_names_every_metric_and_no_other() -> None:
     handle = await troubled()
-    known = {figure.name for figure in (*figures_of({"": handle}), *BulkStatistics().figures())}
     page = (DASHBOARD.parents[2] / "docs/monitoring.md").read_text(encoding="utf-8")
     table = page.partition("<!-- metrics: begin -->")[2].partition("<!-- metrics: end -->")[0]
-    assert set(re.findall(r"`(ackflow_\w+)`", table)) == known
-    assert set(re.findall(r"ackflow_\w+", page)) <= known
+    assert set(re.findall(r"`(ackflow_\w+)`", table)) == all_names(handle)
+    assert set(re.findall(r"ackflow_\w+", page)) <= all_series(handle) | all_names(handle)
 
 
-async def test_the_labels_the_dashboard_groups_by_exist() -> None:
-    async with showing() as shown:
-        shown.board.show(await troubled())
+Labels = dict[str, dict[str, set[str]]]
+SELECTOR = re.compile(r"(ackflow_\w+)(?:\{([^}]*)\})?")
+CONDITION = re.compile(r'(\w+)(=~|!~|!=|=)"([^"]*)"')
+
+
+async def scraped() -> Labels:
+    """What labels each series has, and with which values, in a scrape of a run with all of it."""
+    bulk = BulkStatistics(indexed=1, requeued=1)
+    bulk.rejected["mapper_parsing_exception"] += 1
+    bulk.bulks[200] += 1
+    async with showing(Status("127.0.0.1:0", name="words")) as shown:
+        handle = await troubled(figures=bulk.figures)
+        handle.observer.retried_for["OSError"] += 1  # type: ignore[union-attr]
+        shown.board.show(handle)
         exposition = (await shown.ask("/metrics")).text
-    known = set(re.findall(r'(\w+)="', exposition)) | {"pipeline", "status"}
-    by = re.findall(r"by \(([^)]*)\)", DASHBOARD.read_text(encoding="utf-8"))
-    assert {label for labels in by for label in labels.split(", ")} <= known
+    found: Labels = {}
+    for name, labels in parsed(exposition):
+        for label, value in labels:
+            found.setdefault(name, {}).setdefault(label, set()).add(value)
+    return found
+
+
+def faults(target: dict[str, Any], known: Labels) -> list[str]:
+    """Say what a query asks for that no scrape has; `job` and `instance` are Prometheus' own."""
+    expression, found = target["expr"], []
+    selectors = SELECTOR.findall(expression)
+    grouped = {
+        label for by in re.findall(r"by \(([^)]*)\)", expression) for label in by.split(", ")
+    }
+    for metric, conditions in selectors:
+        labels = known.get(metric, {})
+        if not labels:
+            found.append(f"no {metric}")
+        for label, operator, value in CONDITION.findall(conditions):
+            values = labels.get(label, set())
+            if label != "job" and not values:
+                found.append(f"no {label} of {metric}")
+            if operator == "=" and value not in values:
+                found.append(f"no {label}={value} of {metric}")
+        found += [f"no {label} of {metric}" for label in grouped - {"job"} if label not in labels]
+    shown = set(re.findall(r"\{\{(\w+)\}\}", target.get("legendFormat", "")))
+    return found + [f"no {label} in the answer" for label in shown - grouped]
+
+
+async def test_each_query_of_the_dashboard_asks_for_labels_and_values_that_its_metric_has() -> None:
+    known = await scraped()
+    board = json.loads(DASHBOARD.read_text(encoding="utf-8"))
+    for panel in board["panels"]:
+        for target in panel["targets"]:
+            assert faults(target, known) == [], panel["title"]
+
+
+@pytest.mark.parametrize(
+    ("expression", "legend", "fault"),
+    [
+        ('ackflow_settlements_total{outcome="rejektd"}', "", "no outcome=rejektd of"),
+        ('ackflow_deliveries_total{outcome="rejected"}', "", "no outcome of ackflow_deliveries"),
+        ("sum by (stage) (ackflow_write_seconds_sum)", "", "no stage of ackflow_write_seconds"),
+        ("sum by (le, sink) (ackflow_write_seconds_sum)", "", "no le of ackflow_write_seconds"),
+        ("sum(ackflow_write_seconds)", "", "no ackflow_write_seconds"),
+        ("sum(ackflow_running)", "{{pipeline}}", "no pipeline in the answer"),
+    ],
+)
+async def test_a_query_that_no_scrape_answers_is_noticed(
+    expression: str, legend: str, fault: str
+) -> None:
+    found = faults({"expr": expression, "legendFormat": legend}, await scraped())
+    assert any(each.startswith(fault) for each in found), found

@@ -69,9 +69,14 @@ async def test_the_page_and_the_metrics_show_what_the_run_counts() -> None:
     assert "<title>words: ready</title>" in page.text
     assert "ackflow_deliveries_total" in page.text
     assert 'ackflow_deliveries_total{pipeline="words"} 2.0\n' in metrics.text
-    assert 'ackflow_in_flight_deliveries{pipeline="words"} 2.0\n' in metrics.text
+    assert (
+        'ackflow_in_flight_deliveries{pipeline="words",source="memory.queue"} 2.0\n' in metrics.text
+    )
     assert 'ackflow_settlements_total{outcome="accepted",pipeline="words"} 0.0\n' in metrics.text
-    age = re.search(r'ackflow_oldest_unacked_seconds{pipeline="words"} (\S+)', metrics.text)
+    age = re.search(
+        r'ackflow_oldest_unacked_seconds{pipeline="words",source="memory.queue"} (\S+)',
+        metrics.text,
+    )
     assert age is not None
     assert float(age[1]) > 0
 

@@ -1,0 +1,98 @@
+"""Naming: what stages are called in metrics, so that no two of a pipeline are one series."""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from ackflow.streams.core import Pipeline, Source
+
+FUNCTION = re.compile(r"\(f=([\w.<>]+)[,)]")
+"""The function in the settings of a stage, where it is one with a name."""
+QUEUE = re.compile(r"\(name='([^'\\]+)'")
+"""The queue in the settings of a source, where it is one."""
+
+
+def place(stage: str) -> str:
+    """Name a stage by what it is and its function: its other settings are nobody's business here.
+
+    Example:
+        >>> place("map_async(f=store, concurrency=8)")
+        'map_async(store)'
+
+    """
+    name = stage.partition("(")[0].strip()
+    function = FUNCTION.match(stage[len(stage.partition("(")[0]) :])
+    return f"{name}({function[1]})" if function else name
+
+
+class Names:
+    """What the stages of a pipeline are called: by what they are, and apart where that is the same.
+
+    Sources of one kind by their queues, `amqp.queue(words)`; all else by a number from the second on,
+    `map(parse) (2)`, in the order in which messages flow, and the first inputs first.
+    """
+
+    def __init__(self, pipeline: Pipeline[Any]) -> None:
+        streams = _flow(pipeline)
+        self._reprs = [repr(stream.stage) for stream in streams] + [repr(pipeline.sink)]
+        found = _apart(self._reprs)
+        named = dict(zip(map(id, [*streams, pipeline.sink]), found, strict=True))
+        self.stages: Sequence[str] = [named[each] for each in _measured(pipeline)]
+        """In the order of `handle.stages`."""
+        self.sources: Sequence[str] = [
+            named[id(stream)] for stream in streams if isinstance(stream.stage, Source)
+        ]
+        """In the order in which a run opens them."""
+        self._first = dict(zip(reversed(self._reprs), reversed(found), strict=True))
+
+    def of(self, stage: str) -> str:
+        """Name a stage that failures name by its repr; of those with the same one, the first."""
+        return self._first.get(stage) or place(stage)
+
+
+def numbered(names: Sequence[str]) -> list[str]:
+    """Number names from the second of each on.
+
+    Example:
+        >>> numbered(["map", "filter", "map"])
+        ['map', 'filter', 'map (2)']
+
+    """
+    seen: Counter[str] = Counter()
+    found = []
+    for name in names:
+        seen[name] += 1
+        found.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
+    return found
+
+
+def _apart(stages: Sequence[str]) -> list[str]:
+    """Name stages so that no two are the same."""
+    names = [place(stage) for stage in stages]
+    alike = Counter(names)
+    queues = [QUEUE.search(stage) for stage in stages]
+    return numbered(
+        [
+            f"{name}({queue[1]})" if queue and alike[name] > 1 else name
+            for name, queue in zip(names, queues, strict=True)
+        ]
+    )
+
+
+def _flow(pipeline: Pipeline[Any]) -> list[Any]:
+    """Return the streams of a pipeline, what flows into a stage before it."""
+    found: list[Any] = []
+    todo: list[Any] = [pipeline.stream]
+    while todo:
+        found.append(stream := todo.pop())
+        todo += stream.inputs
+    return list({id(stream): stream for stream in reversed(found)}.values())
+
+
+def _measured(pipeline: Pipeline[Any]) -> list[int]:
+    """Return what a run's stages are of, in the order of `handle.stages`."""
+    order = [pipeline.stream]
+    for stream in order:
+        order += stream.inputs
+    return [*dict.fromkeys(id(stream) for stream in reversed(order)), id(pipeline.sink)]
