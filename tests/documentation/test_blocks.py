@@ -19,7 +19,7 @@ from ackflow.streams import testing
 from ackflow.streams.running.commands.main import program
 from tests.documentation import programs
 from tests.documentation.blocks import ROOT, Block, blocks, commands, pages
-from tests.documentation.cells import Cells, matches
+from tests.documentation.cells import STATUS, Cells, matches
 from tests.documentation.servers import Servers
 from tests.servers.elasticsearch import Elasticsearch
 from tests.servers.rabbitmq import RabbitMQ
@@ -88,6 +88,8 @@ def run(block: Block, cells: Cells, home: Path, servers: Servers | None = None) 
         return
     if block.script is None:
         printed = cells.run(servers.put_in(block.text) if servers else block.text, block.place)
+        if block.title and STATUS in block.text:  # the part of the file that is run as a program
+            assert " accepted" in programs.look(block, home), block.place
     elif servers is not None and block.needs_servers:
         printed = servers.run(block, home)
     else:
