@@ -17,7 +17,10 @@ queue = streams.memory.queue(["1", "x", "3"], dead_letter="exchange")
 queue.close()
 pipeline = queue | op.map(int) | sinks.count()
 """
-IN_SDIST = ("pyproject.toml", "README.md", "LICENSE", "streams/py.typed", "streams/core/ledger.py")
+IN_SDIST = (
+    *("pyproject.toml", "README.md", "LICENSE", "streams/py.typed", "streams/core/ledger.py"),
+    "examples/grafana/dashboard.json",
+)
 
 
 class Environment:
