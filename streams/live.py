@@ -66,9 +66,12 @@ class Live:
             if key != self._key or panel.seconds - self._shown_at >= SELDOM or self._handle.done:
                 self._show(panel.bundle(), self.id, True)
                 self._key, self._shown_at = key, panel.seconds
-        except Exception:  # whoever looks is no reason to end a run
+        except Exception as error:  # whoever looks is no reason to end a run
+            kind = type(error).__name__  # its text may quote anything
             logger.warning(
-                "a run can't be shown any more", exc_info=True, extra={"event": "not_shown"}
+                "a run can't be shown any more: %s",
+                kind,
+                extra={"event": "not_shown", "error": kind},
             )
             return False
         return True
