@@ -17,7 +17,6 @@ SIMPLE: dict[type, type] = {
     Connection.Close: Connection.CloseOk,
     Channel.Open: Channel.OpenOk,
     Channel.Close: Channel.CloseOk,
-    Basic.Qos: Basic.QosOk,
 }
 """What is asked, and what is then simply answered."""
 
@@ -42,6 +41,8 @@ class Speaker:
         self.published: list[bytes] = []
         self.consumed: list[str] = []
         """The queues that anybody consumed from, in order."""
+        self.prefetches: list[int] = []
+        """How many unacked messages consumers asked for, in order."""
         self.silent = False
         """Whether it stays on the line without a word where it would hang up."""
         self.piece = 0
@@ -99,6 +100,9 @@ class Speaker:
                 yield from self._deliveries(asked.consumer_tag)
             case Basic.Cancel():
                 yield Basic.CancelOk(asked.consumer_tag)
+            case Basic.Qos():
+                self.prefetches.append(asked.prefetch_count)
+                yield Basic.QosOk()
             case Confirm.Select():
                 yield Confirm.SelectOk()
             case ContentBody():

@@ -5,12 +5,14 @@ Wrong settings are in test_settings.py, damaged messages in tests/security/test_
 
 import ast
 import asyncio
+import json
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor, Future
 from contextlib import ExitStack
 from functools import partial
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +58,14 @@ async def test_the_first_of_many_queues_that_is_not_there_is_named_and_few_other
     assert len(str(raised.value)) < 500
 
 
+@pytest.mark.parametrize("prefetch", [1, 65_535])
+async def test_a_prefetch_is_asked_for_as_it_is(way: str, prefetch: int) -> None:
+    async with speaking([b"one"]) as broker:
+        source = amqp.queue("words", url=broker.url, until_idle=IDLE, prefetch=prefetch)
+        assert await (source | sinks.to_list()) == [b"one"]
+        assert broker.prefetches == [prefetch]
+
+
 # -- sizes, and what is unknown -----------------------------------------------------------------------
 
 
@@ -63,8 +73,14 @@ async def a_full_prefetch(node: RabbitMQ, queue: str) -> None:
     """The largest prefetch is taken by the broker as it is."""
     bodies = [b"%d" % number for number in range(1000)]
     await fill(node.url, queue, bodies)
-    source = amqp.queue(queue, url=node.url, prefetch=65_535, until_idle=IDLE)
-    assert await (source | sinks.to_list()) == bodies
+    sink = Collect()
+    run = (amqp.queue(queue, url=node.url, prefetch=65_535) | sink).start()
+    await eventually(lambda: len(sink.items) == len(bodies))
+    columns = ("queue_name", "prefetch_count")
+    told = await asyncio.to_thread(node.ctl, "list_consumers", "--formatter", "json", *columns)
+    assert {"queue_name": queue, "prefetch_count": 65_535} in json.loads(told)
+    await run.drain()
+    assert sink.items == bodies
 
 
 async def frames_of_4_kb(node: RabbitMQ, queue: str) -> None:
@@ -101,11 +117,17 @@ async def a_slow_consumer_beside_a_fast_one(node: RabbitMQ, queue: str) -> None:
     assert Counter(slow.items + fast.items) == Counter(bodies)
 
 
+def cut_by_heartbeats(node: RabbitMQ) -> int:
+    """Return how many connections the broker ended because it heard no heartbeats."""
+    return node.process.log.read_text(errors="replace").count("missed heartbeats from client")
+
+
 async def a_function_that_blocks_the_loop(node: RabbitMQ, queue: str) -> None:
     """Longer than the broker waits for a heartbeat: it cuts, and nothing is lost."""
     bodies = [b"%d" % number for number in range(50)]
     await fill(node.url, queue, bodies)
     blocked: list[bytes] = []
+    cut_before = cut_by_heartbeats(node)
 
     def block(body: bytes) -> bytes:
         if not blocked:
@@ -118,8 +140,27 @@ async def a_function_that_blocks_the_loop(node: RabbitMQ, queue: str) -> None:
     run = (source | op.map(block) | sink).start()
     await eventually(lambda: set(sink.items) == set(bodies))
     summary = await run.drain()
-    assert summary.reconnects <= 1
+    assert summary.reconnects == 1
+    assert cut_by_heartbeats(node) == cut_before + 1
     assert len(sink.items) - len(bodies) <= 10
+
+
+async def a_function_that_blocks_the_loop_for_less(node: RabbitMQ, queue: str) -> None:
+    """For less than the broker waits for a heartbeat: nobody notices, and nothing comes twice."""
+    bodies = [b"%d" % number for number in range(50)]
+    await fill(node.url, queue, bodies)
+    sink = Collect()
+
+    def block(body: bytes) -> bytes:
+        if body == bodies[0]:
+            time.sleep(3)  # really, as above
+        return body
+
+    source = amqp.queue(queue, url=node.url, prefetch=10, heartbeat=30)
+    run = (source | op.map(block) | sink).start()
+    await eventually(lambda: len(sink.items) == len(bodies))
+    assert (await run.drain()).reconnects == 0
+    assert sink.items == bodies
 
 
 ROWS: dict[str, Callable[[RabbitMQ, str], Awaitable[None]]] = {
@@ -128,6 +169,7 @@ ROWS: dict[str, Callable[[RabbitMQ, str], Awaitable[None]]] = {
     "properties that are unknown": unknown_properties,
     "slow beside fast": a_slow_consumer_beside_a_fast_one,
     "a blocked loop": a_function_that_blocks_the_loop,
+    "a loop blocked for less": a_function_that_blocks_the_loop_for_less,
 }
 
 
@@ -199,36 +241,69 @@ async def test_an_executor_that_never_answers_is_left_behind_and_its_messages_go
 
 # -- clocks -------------------------------------------------------------------------------------------
 
-WALL = {("time", "time"), ("time", "time_ns"), ("datetime", "now"), ("datetime", "utcnow")}
+WALL = {"time": {"time", "time_ns"}, "datetime": {"now", "utcnow", "today"}, "date": {"today"}}
 """What jumps when somebody sets the clock."""
 CALENDAR = ROOT / "streams" / "running" / "commands" / "times.py"
 """Where people write since when: a time of day, and no duration."""
 
 
 def wall_clocks(text: str) -> list[str]:
-    """Return where a module reads the time of day."""
+    """Return where a module reads the time of day, or takes a clock that does by its bare name."""
     return [
-        f"{node.lineno}: {ast.unparse(node)}"
-        for node in ast.walk(ast.parse(text))
-        if isinstance(node, ast.Attribute)
-        and isinstance(node.value, ast.Name)
-        and (node.value.id, node.attr) in WALL
+        f"{node.lineno}: {ast.unparse(node)}" for node in ast.walk(ast.parse(text)) if is_wall(node)
     ]
 
 
+def is_wall(node: ast.AST) -> bool:
+    match node:
+        case ast.Attribute(value=ast.Name(owner) | ast.Attribute(attr=owner), attr=name):
+            return name in WALL.get(owner, ())
+        case ast.ImportFrom(module="time", names=names):
+            return any(alias.name in WALL["time"] for alias in names)
+        case ast.Import(names=names):
+            return any(alias.name in WALL and alias.asname for alias in names)
+    return False
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "time.time()",
+        "time.time_ns()",
+        "from time import time",
+        "from time import monotonic, time as now",
+        "import time as clock",
+        "datetime.now()",
+        "datetime.datetime.now()",
+        "date.today()",
+        "callable = time.time",
+    ],
+)
+def test_a_module_that_reads_the_time_of_day_is_found(text: str) -> None:
+    assert wall_clocks(text) == [f"1: {text.removesuffix('()').removeprefix('callable = ')}"]
+
+
+@pytest.mark.parametrize(
+    "text", ["time.monotonic()", "from time import monotonic", "loop.time()", "import datetime"]
+)
+def test_and_no_other(text: str) -> None:
+    assert wall_clocks(text) == []
+
+
 def test_no_duration_is_measured_by_a_clock_that_jumps() -> None:
-    assert wall_clocks("import time\nbegan = time.time()") == ["2: time.time"]
     for folder in ("streams", "operators", "sinks"):
         for path in {*(ROOT / folder).rglob("*.py")} - {CALENDAR}:
             assert wall_clocks(path.read_text(encoding="utf-8")) == [], path
 
 
-async def test_a_clock_that_jumps_hours_at_every_look_changes_nothing(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    hours = iter(range(0, 10**9, 7200))
-    monkeypatch.setattr(time, "time", lambda: float(next(hours)))
+async def arrivals(clock: VirtualClock) -> list[tuple[float, list[int]]]:
+    """Return what arrives when, in virtual time, where all that waits in a pipeline waits."""
     failed: list[int] = []
+    arrived: list[tuple[float, list[int]]] = []
+    began = clock.now
+
+    def since() -> float:
+        return round(clock.now - began, 3)
 
     def once(value: int) -> int:
         if value == 3 and not failed:
@@ -236,8 +311,18 @@ async def test_a_clock_that_jumps_hours_at_every_look_changes_nothing(
             raise OSError("once")
         return value
 
-    queue = streams.memory.queue(range(10), wait=lambda state: 0.05, until_idle=0.5)
-    parts = op.map(once) | op.rate_limit(5, per=0.05) | op.chunk(4, timeout=0.05)
-    async with asyncio.timeout(10):
-        chunks = await (queue | parts | sinks.to_list())
-    assert Counter(value for chunk in chunks for value in chunk) == Counter(range(10))
+    queue = streams.memory.queue(range(10), wait=lambda state: 7.0, until_idle=60.0)
+    parts = op.map(once) | op.rate_limit(2, per=5.0) | op.chunk(4, timeout=11.0)
+    await (queue | parts | sinks.each(lambda chunk: arrived.append((since(), chunk))))
+    return [*arrived, (since(), [])]
+
+
+async def test_a_clock_that_jumps_hours_at_every_look_changes_nothing(
+    monkeypatch: pytest.MonkeyPatch, virtual_clock: VirtualClock
+) -> None:
+    steady = await arrivals(virtual_clock)
+    hours = cycle([0, 7200, 3600, 10**9, 1])
+    monkeypatch.setattr(time, "time", lambda: float(next(hours)))
+    monkeypatch.setattr(time, "time_ns", lambda: next(hours) * 10**9)
+    assert await arrivals(virtual_clock) == steady
+    assert Counter(value for _, chunk in steady for value in chunk) == Counter(range(10))
