@@ -7,6 +7,8 @@ from typing import Any
 
 from ackflow.streams.core import Pipeline, Source
 
+MOST = 20
+"""Stages of one name that are told apart: each is several series."""
 FUNCTION = re.compile(r"\(f=([\w.<>]+)[,)]")
 """The function in the settings of a stage, where it is one with a name."""
 QUEUE = re.compile(r"\(name='([^'\\]+)'")
@@ -30,7 +32,8 @@ class Names:
     """What the stages of a pipeline are called: by what they are, and apart where that is the same.
 
     Sources of one kind by their queues, `amqp.queue(words)`; all else by a number from the second on,
-    `map(parse) (2)`, in the order in which messages flow, and the first inputs first.
+    `map(parse) (2)`, in the order in which messages flow, and the first inputs first. More than 20
+    of one name are told together.
     """
 
     def __init__(self, pipeline: Pipeline[Any]) -> None:
@@ -51,33 +54,20 @@ class Names:
         return self._first.get(stage) or place(stage)
 
 
-def numbered(names: Sequence[str]) -> list[str]:
-    """Number names from the second of each on.
-
-    Example:
-        >>> numbered(["map", "filter", "map"])
-        ['map', 'filter', 'map (2)']
-
-    """
-    seen: Counter[str] = Counter()
-    found = []
-    for name in names:
-        seen[name] += 1
-        found.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
-    return found
-
-
 def _apart(stages: Sequence[str]) -> list[str]:
-    """Name stages so that no two are the same."""
+    """Name stages so that no two are the same, unless they are many."""
     names = [place(stage) for stage in stages]
     alike = Counter(names)
-    queues = [QUEUE.search(stage) for stage in stages]
-    return numbered(
-        [
-            f"{name}({queue[1]})" if queue and alike[name] > 1 else name
-            for name, queue in zip(names, queues, strict=True)
-        ]
-    )
+    seen: Counter[str] = Counter()
+    found = []
+    for stage, name in zip(stages, names, strict=True):
+        if 1 < alike[name] <= MOST:
+            queue = QUEUE.search(stage)
+            own = f"{name}({queue[1]})" if queue else name
+            seen[own] += 1
+            name = own if seen[own] == 1 else f"{own} ({seen[own]})"
+        found.append(name)
+    return found
 
 
 def _flow(pipeline: Pipeline[Any]) -> list[Any]:

@@ -304,6 +304,13 @@ def test_sources_of_one_kind_are_named_after_their_queues_and_a_single_one_is_no
     assert twice.sources == ["amqp.queue(words)", "amqp.queue(words) (2)"]
 
 
+def test_of_many_stages_of_one_name_no_series_is_made_for_each() -> None:
+    stream: Any = streams.of(1)
+    for _ in range(500):
+        stream = stream | op.map(int)
+    assert set(Names(stream | sinks.to_list()).stages) == {"of", "map(int)", "to_list"}
+
+
 async def test_sources_that_come_and_go_within_a_stage_are_one_series() -> None:
     store = Store()
     inner = op.switch_map(lambda value: streams.memory.queue([value]))
