@@ -49,7 +49,7 @@ check: $(LISTING)  ## ruff, mypy --strict, pyright, pip-audit, tests
 
 # Only what needs no server, and only the tests of these two folders: the others do not add to it.
 COVERING := tests/core tests/operators tests/streams/testing tests/test_laws.py tests/test_bad_input.py \
-	tests/test_conservation.py $(wildcard tests/sinks/test_*.py) $(wildcard tests/streams/test_*.py)
+	tests/test_conservation.py tests/conservation $(wildcard tests/sinks/test_*.py) $(wildcard tests/streams/test_*.py)
 
 coverage: $(LISTING)  ## branch coverage of streams/core and operators: 100 %, or it fails
 	$(BIN)/python -m coverage erase
@@ -60,7 +60,7 @@ coverage: $(LISTING)  ## branch coverage of streams/core and operators: 100 %, o
 servers: $(LISTING)  ## RabbitMQ on port 5672 and Elasticsearch on port 9200, for trying things out
 	PYTHON=$(BIN)/python tests/servers/up
 
-bench: $(LISTING)  ## against other libraries, 45 minutes; ARGS="--measure consume", --tiny, --write, --poison
+bench: $(LISTING)  ## against other libraries, 45 minutes; ARGS="--measure consume", --tiny, --write
 	$(BIN)/python -m benchmarks $(ARGS)
 
 chaos: $(LISTING)  ## break real servers and processes, account for every message; ARGS="--form long --seed 1"

@@ -3,7 +3,7 @@
 python -m benchmarks                             all of them, about 45 minutes
 python -m benchmarks --measure consume           one of them
 python -m benchmarks --tiny                      only to see that each contender runs
-python -m benchmarks --poison --messages 200000  what bad messages cost
+python -m benchmarks.poison                      what bad messages cost
 """
 
 import argparse
@@ -13,15 +13,13 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from benchmarks import poison
 from benchmarks.measures import MEASURES
 from benchmarks.requirements import judged
-from benchmarks.results import circumstances, results
+from benchmarks.results import results
 from benchmarks.rounds import Effort, Round, rounds
 from benchmarks.worlds import Servers
 
 RESULTS = Path(__file__).with_name("results.json")
-POISON = Path(__file__).with_name("poison.json")
 
 
 def measured(names: Sequence[str], effort: Effort) -> dict[str, Any]:
@@ -34,15 +32,6 @@ def measured(names: Sequence[str], effort: Effort) -> dict[str, Any]:
                 found[measure.name] = rounds(measure, servers, effort)
         versions = servers.versions()
     return results(found, {"rounds": effort.rounds, "seconds": effort.seconds}, versions)
-
-
-def poisoned(messages: int, number: int) -> dict[str, Any]:
-    """Return what bad messages cost."""
-    with ExitStack() as stack:
-        servers = Servers(stack)
-        found = poison.compare(servers.rabbitmq, servers.elasticsearch, messages, number)
-        versions = servers.versions()
-    return {**found, **circumstances(versions)}
 
 
 def show(rows: Sequence[Sequence[str]]) -> None:
@@ -71,8 +60,6 @@ def options() -> argparse.Namespace:
         help="of work for the fastest, in each round",
     )
     parser.add_argument("--tiny", action="store_true", help="one round of next to no work")
-    parser.add_argument("--poison", action="store_true", help="only what bad messages cost")
-    parser.add_argument("--messages", type=int, default=100_000, help="for --poison, of each kind")
     parser.add_argument("--write", action="store_true", help="keep the results beside this file")
     given = parser.parse_args()
     if given.write and (given.measure or given.tiny):
@@ -84,16 +71,13 @@ def options() -> argparse.Namespace:
 def main() -> None:
     """Run, print, and keep the results where asked to."""
     given = options()
-    if given.poison:
-        found, file = poisoned(given.messages, given.rounds), POISON
-        print(json.dumps(found["kinds"], indent=2))
-    else:
-        effort = Effort(given.rounds, given.seconds, given.tiny)
-        found, file = measured(given.measure, effort), RESULTS
-        show(judged(found, found["spreads"]))
+    effort = Effort(given.rounds, given.seconds, given.tiny)
+    found = measured(given.measure, effort)
+    show(judged(found, found["spreads"]))
     if given.write:
-        file.write_text(json.dumps(found, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-        print(f"written to {file}")
+        text = json.dumps(found, indent=2, ensure_ascii=False)
+        RESULTS.write_text(text + "\n", encoding="utf-8")
+        print(f"written to {RESULTS}")
 
 
 if __name__ == "__main__":

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+from benchmarks.poison_page import filled
+
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "guarantees.md").read_text(encoding="utf-8")
 NAMED = re.compile(r"`([\w/]+\.py)::(\w+)`")
@@ -78,3 +80,8 @@ def test_every_known_fault_is_on_the_page() -> None:
     for path in sorted((ROOT / "tests" / "known_faults").glob("test_*.py")):
         for name in collected(path):
             assert f"`{path.relative_to(ROOT)}::{name}`" in PAGE
+
+
+def test_what_bad_messages_cost_is_what_was_measured() -> None:
+    """`python -m benchmarks.poison_page` writes it."""
+    assert filled(PAGE) == PAGE
