@@ -283,3 +283,60 @@ async def test_a_message_that_outlives_consumer_timeout(
     assert "handed out 3 times before" in letter.headers["x-ackflow-error"]
     assert stored == Counter(body for body in bodies if body != document(7))
     assert await ready(node, "slow") == 0
+
+
+async def test_a_message_that_ends_its_process_is_never_blamed_on_a_classic_queue(
+    rabbitmq: RabbitMQ, tmp_path: Path
+) -> None:
+    """A classic queue counts no deliveries: it comes again each time, and nothing is lost for it."""
+    queue, graveyard, log = fresh("dies-classic"), fresh("graveyard"), tmp_path / "log"
+    bodies = [b"die" if n == 20 else b"%d" % n for n in range(40)]
+    await fill(rabbitmq, graveyard, [])
+    await fill(rabbitmq, queue, bodies, "classic")
+    log.touch()
+    settings = {"prefetch": PREFETCH, "deliveries": 3}
+    async with Worker(url=rabbitmq.url, queue=queue, dead=graveyard, log=str(log), **settings):
+        async with asyncio.timeout(WITHIN):
+            while log.read_bytes().count(b"tried die\n") < 5:
+                await asyncio.sleep(0.05)  # what another process does has no event
+    stored = {body for body in bodies if b"stored " + body + b"\n" in log.read_bytes()}
+    async with asyncio.timeout(WITHIN):
+        while (await left(rabbitmq, queue))[1]:
+            await asyncio.sleep(0.05)  # what a killed process had comes back in its time
+    kept = [message.body for message in await taken(rabbitmq, queue)]
+    assert kept.count(b"die") == 1
+    assert stored | set(kept) == set(bodies)
+    assert await ready(rabbitmq, graveyard) == 0
+
+
+async def test_a_message_that_outlives_consumer_timeout_is_never_blamed_on_a_classic_queue(
+    make_rabbitmq: Callable[..., RabbitMQ],
+) -> None:
+    """The broker cuts the channel each time; the others are stored, and it is tried for ever."""
+    node = make_rabbitmq(consumer_timeout=1, channel_tick_interval=1)
+    dead, stored, calls = sinks.to_list(), Counter[bytes](), Counter[bytes]()
+    bodies = [document(n) for n in range(100)]
+    await fill(node, "slow", bodies, "classic")
+
+    async def work(body: bytes) -> bytes:
+        calls[body] += 1
+        if body == document(7):
+            await asyncio.sleep(4)
+        return body
+
+    pipeline = (
+        streams.amqp.queue(
+            "slow", url=node.url, prefetch=PREFETCH, deliveries=3, dead_letter=dead,
+            consumer_timeout=1.0,
+        )
+        | op.map_async(work, ordered=False)
+        | sinks.each(lambda body: stored.update([body]))
+    )  # fmt: skip
+    handle = pipeline.start()
+    async with asyncio.timeout(WITHIN):
+        while calls[document(7)] < 5 or len(stored) < len(bodies) - 1:
+            await asyncio.sleep(0.05)  # what the broker cuts has no event
+    await handle.abort()
+    assert (dead.values, pipeline.summary.dead_lettered) == ([], 0)
+    assert set(stored) == set(bodies) - {document(7)}
+    assert await ready(node, "slow") == 1
