@@ -8,10 +8,14 @@ import traceback
 from collections.abc import Iterator
 from typing import Any
 
+import aiohttp
 import orjson
 
 from ackflow import operators as op
 from ackflow import sinks, streams
+from ackflow.streams import running
+
+STATUS = ("/", "/metrics", "/readyz", "/healthz")
 
 
 def use(value: Any) -> Any:
@@ -43,11 +47,15 @@ def pipelines(given: dict[str, Any]) -> Iterator[Any]:
 
 async def look(pipeline: Any) -> None:
     """Run a pipeline for a moment, showing all there is to see."""
-    handle = pipeline.start()
-    for _ in range(10):
-        await asyncio.sleep(0.05)
-        if handle.done:
-            break
+    status = running.Status("127.0.0.1:0", name="failing")
+    async with status.serve() as board:
+        handle = pipeline.start(measure=True, tracing=running.Tally())
+        board.show(handle)
+        for _ in range(10):
+            await asyncio.sleep(0.05)
+            if handle.done:
+                break
+        await fetch(f"http://127.0.0.1:{board.port}")
     print(repr(pipeline), handle.state, handle.stats(), asyncio.all_tasks())
     try:
         await handle.drain(0.1)
@@ -57,6 +65,14 @@ async def look(pipeline: Any) -> None:
     except asyncio.CancelledError:
         print("aborted")
     print(pipeline.summary, repr(pipeline.summary))
+
+
+async def fetch(address: str) -> None:
+    """Print what the run shows over HTTP."""
+    async with aiohttp.ClientSession() as session:
+        for path in STATUS:
+            async with session.get(address + path) as answer:
+                print(f"status {path}: {answer.status}", dict(answer.headers), await answer.text())
 
 
 def main() -> None:

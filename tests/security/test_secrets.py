@@ -337,6 +337,10 @@ async def test_a_program_in_which_everything_fails_prints_no_secret(
         }
         out, errors = await program("tests.security.failing", json.dumps(given))
     for said in (
+        "status /: 200",
+        "status /metrics: 200",
+        "status /readyz: 503",
+        "ackflow_failures",
         "RuntimeError",
         "refuses user",
         "nothing listens",

@@ -16,6 +16,7 @@ from ackflow import sinks, streams
 from ackflow.streams.core import SourceError
 from ackflow.streams.testing import BulkAnswer, FakeElasticsearch
 from tests.security.certificates import Authority, mute
+from tests.servers.elasticsearch import Elasticsearch
 from tests.servers.rabbitmq import RabbitMQ
 from tests.streams.amqp.tools import declare, eventually, fill, take
 from tests.streams.test_http import answering, serving
@@ -287,8 +288,49 @@ async def test_a_broker_lets_in_only_whom_its_authority_knows(
     await declare(node.url, "words")
     await fill(node.url, "words", [b"um"])
     secure: dict[str, Any] = {"url": node.amqps_url, "ca_file": node.ca_file, "start_timeout": 0.2}
+    await declare(node.url, "copies")
     for certificate in (None, strangers.client("eve@example.org")):
         text = await refused(streams.amqp.queue("words", certificate=certificate, **secure))
         assert "TLS refused" in text or "ask for a client certificate" in text
+        sink = publish(node, certificate)
+        with pytest.raises(
+            sinks.amqp.PublishRefused, match=r"TLS refused|ask for a client certificate"
+        ):
+            await asyncio.wait_for(_run(streams.of(b"forged") | sink), 20)
     mine = streams.amqp.queue("words", certificate=clients.client(), until_idle=0.3, **secure)
-    assert await (mine | sinks.to_list()) == [b"um"]
+    summary = await (mine | publish(node, clients.client()))
+    assert summary.accepted == 1
+    assert [message.body for message in await take(node.url, "copies")] == [b"um"]
+
+
+def publish(node: RabbitMQ, certificate: Path | None) -> Any:
+    """Return a sink that shows a broker a client certificate."""
+    return sinks.amqp.publish(
+        node.amqps_url, routing_key="copies", ca_file=node.ca_file, certificate=certificate
+    )
+
+
+async def test_a_real_elasticsearch_over_https(
+    make_elasticsearch: Callable[..., Elasticsearch], authority: Authority, tmp_path: Path
+) -> None:
+    """Nobody gets in or is sent anything without the right authority and a client certificate."""
+    node = make_elasticsearch(tls=True)
+    strange = Authority(tmp_path, "strange")
+    settings: dict[str, Any] = {"index": "words", "id": "word", "ca_certs": str(node.ca_file)}
+    settings["basic_auth"] = (node.user, node.password)
+    mine = str(node.client_file)
+    refusals = [
+        ({"ca_certs": str(strange.file), "certificate": mine}, "ca_certs= names the authority"),
+        ({"certificate": None}, node.url),
+        ({"certificate": str(strange.client("eve@example.org"))}, node.url),
+    ]
+    for changed, text in refusals:
+        assert text in await halted(sinks.elasticsearch.bulk(node.url, **{**settings, **changed}))
+    # Who trusts only the authorities of this machine does not trust that one.
+    unknown = {key: value for key, value in settings.items() if key != "ca_certs"}
+    sink = sinks.elasticsearch.bulk(node.url, certificate=mine, **unknown)
+    assert "can't be trusted" in await halted(sink)
+    sink = sinks.elasticsearch.bulk(node.url, certificate=mine, **settings)
+    summary = await (streams.of({"word": "um"}, {"word": "dois"}) | op.chunk(2) | sink)
+    assert summary.accepted == 2
+    assert node.count("words") == 2

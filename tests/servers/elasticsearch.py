@@ -13,9 +13,11 @@ import json
 import os
 import secrets
 import shutil
+import ssl
 import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from tests.servers import downloads
@@ -42,6 +44,8 @@ def missing(version: str = ELASTICSEARCH_9) -> str | None:
 class Elasticsearch(Server):
     """An Elasticsearch node; with *security*, `user` and `password` are those of a superuser.
 
+    With *tls*, which brings *security*, it speaks HTTPS and lets in only who shows a certificate of its
+    authority's: `ca_file` is that authority, `client_file` a client's certificate and key.
     *settings* are further lines of elasticsearch.yml, such as
     `{"thread_pool.write.queue_size": 1}`.
     """
@@ -52,6 +56,7 @@ class Elasticsearch(Server):
         *,
         port: int | None = None,
         security: bool = False,
+        tls: bool = False,
         settings: Mapping[str, object] | None = None,
         java_options: str = JAVA_OPTIONS,
     ) -> None:
@@ -62,7 +67,8 @@ class Elasticsearch(Server):
         self.port = port or free_port()
         self.user = "elastic"
         self.password = "password"
-        self.security = security
+        self.security = security or tls
+        self.tls = tls
         self._transport_port = free_port()
         self._settings = dict(settings or {})
         self._java_options = java_options
@@ -70,7 +76,17 @@ class Elasticsearch(Server):
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}"
+
+    @property
+    def ca_file(self) -> Path:
+        """The certificate of the authority that signed the node's own."""
+        return self._config / "ca.pem"
+
+    @property
+    def client_file(self) -> Path:
+        """The certificate and key of a client."""
+        return self._config / "client.pem"
 
     # Starting
 
@@ -83,6 +99,8 @@ class Elasticsearch(Server):
         lines = options.read_text().splitlines()
         kept = [line for line in lines if not any(each in line for each in DROPPED_OPTIONS)]
         options.write_text("\n".join(kept) + "\n")
+        if self.tls:
+            _write_certificates(self._config)
         settings = self._configuration() | self._settings
         lines = [f"{key}: {json.dumps(value)}" for key, value in settings.items()]
         (self._config / "elasticsearch.yml").write_text("\n".join(lines) + "\n")
@@ -103,11 +121,18 @@ class Elasticsearch(Server):
         }
         if self.security:
             lines |= {
-                "xpack.security.http.ssl.enabled": False,
+                "xpack.security.http.ssl.enabled": self.tls,
                 "xpack.security.enrollment.enabled": False,
                 # So that `elastic` is a user of the file realm too, and needs no keystore.
                 "xpack.security.authc.reserved_realm.enabled": False,
                 "resource.reload.interval.high": "500ms",
+            }
+        if self.tls:
+            lines |= {
+                "xpack.security.http.ssl.certificate": "server.pem",
+                "xpack.security.http.ssl.key": "server.key",
+                "xpack.security.http.ssl.certificate_authorities": ["ca.pem"],
+                "xpack.security.http.ssl.client_authentication": "required",
             }
         return lines
 
@@ -153,10 +178,16 @@ class Elasticsearch(Server):
             pair = ":".join(credentials or (self.user, self.password)).encode()
             request.add_header("Authorization", "Basic " + base64.b64encode(pair).decode())
         try:
-            with urllib.request.urlopen(request, timeout=within) as answer:
+            context = self._context() if self.tls else None
+            with urllib.request.urlopen(request, timeout=within, context=context) as answer:
                 return _decode(answer.read())
         except urllib.error.HTTPError as error:
             raise _refusal(f"{self.name}: {method} {path}", error) from None
+
+    def _context(self) -> ssl.SSLContext:
+        context = ssl.create_default_context(cafile=self.ca_file)
+        context.load_cert_chain(self.client_file)
+        return context
 
     def count(self, index: str) -> int:
         """Return how many documents *index* holds, refreshed first."""
@@ -207,6 +238,22 @@ class Elasticsearch(Server):
         except (OSError, ServerError):
             return False
         return bool(answer["roles"])
+
+
+def _write_certificates(folder: Path) -> None:
+    """Write an authority, a certificate that it signed for this machine, and one for a client."""
+    try:
+        import trustme
+    except ImportError:
+        raise ServerMissing("Elasticsearch(tls=True): needs trustme: pip install trustme") from None
+    authority = trustme.CA()
+    server = authority.issue_cert("localhost", "127.0.0.1")
+    authority.cert_pem.write_to_path(folder / "ca.pem")
+    server.private_key_pem.write_to_path(folder / "server.key")
+    chain = b"".join(each.bytes() for each in server.cert_chain_pems)
+    (folder / "server.pem").write_bytes(chain)
+    client = authority.issue_cert("ana@example.org").private_key_and_cert_chain_pem
+    client.write_to_path(folder / "client.pem")
 
 
 def _refusal(call: str, error: urllib.error.HTTPError) -> RequestError:
