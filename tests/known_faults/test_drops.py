@@ -10,6 +10,7 @@ import pytest
 from ackflow import operators as op
 from ackflow import sinks, streams
 from ackflow.streams import Requeue
+from ackflow.streams.core import Verb
 from ackflow.streams.testing import FlakySink, VirtualClock, assert_settled
 from tests.queues import closed
 
@@ -223,3 +224,34 @@ async def test_an_hour_without_the_sink_dead_letters_nothing(
     assert_settled(queue, acked=list(range(100)), in_order=False)
     assert virtual_clock.now < 3610
     assert summary.halts == 1
+
+
+# RabbitMQ 4.3 counts what comes back by basic.reject toward a queue's limit, and no more what comes
+# back by basic.nack: every client that nacks what failed has lost its protection from poison.
+# https://www.rabbitmq.com/docs/4.3/nack; rabbitmq-server#15387.
+async def test_what_failed_goes_back_by_reject_and_what_was_not_begun_by_nack() -> None:
+    queue: Any = streams.memory.queue([1, 2, 3], prefetch=8, attempts=9, wait=lambda _: 3600.0)
+    verbs: dict[int, Verb] = {}
+    settle = queue._broker.settle
+
+    def noting(verb: Verb, entries: Any) -> None:
+        verbs.update({value: verb for _, value in entries})
+        settle(verb, entries)
+
+    queue._broker.settle = noting
+    begun, gate = asyncio.Event(), asyncio.Event()
+
+    async def work(value: int) -> int:
+        if value == 1:
+            raise OSError("broken")
+        begun.set()
+        await gate.wait()
+        return value
+
+    handle = (queue | op.map_async(work, concurrency=1) | sinks.to_list()).start()
+    await begun.wait()
+    draining = asyncio.create_task(handle.drain())
+    await asyncio.sleep(0)
+    gate.set()
+    await draining
+    assert (verbs[1], verbs[3]) == (Verb.RETURN_FAILED, Verb.RETURN_UNTOUCHED)
