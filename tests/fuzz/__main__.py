@@ -8,6 +8,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from random import SystemRandom
 from typing import Any
 
 NAMES = ("lines", "frames", "deliveries", "verdicts", "letters", "answers", "replies", "addresses")
@@ -23,11 +24,13 @@ def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
     parser.add_argument("targets", nargs="*", metavar="TARGET", help=f"of {', '.join(NAMES)}; all")
     parser.add_argument("--seconds", type=float, default=60.0, help="for all targets together")
-    parser.add_argument("--seed", type=int, default=0, help="0: another one each time")
+    parser.add_argument("--seed", type=int, help="leave it out for another one each time, printed")
     parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
     chosen, rest = parser.parse_known_args(arguments)
     chosen.rest = rest
     chosen.targets = chosen.targets or list(NAMES)
+    if chosen.seed is None:
+        chosen.seed = SystemRandom().randrange(1, 2**31)
     if unknown := set(chosen.targets) - set(NAMES):
         parser.error(f"there is no target {', '.join(sorted(unknown))}, only {', '.join(NAMES)}")
     return chosen
@@ -76,6 +79,8 @@ def main() -> int:
         sys.argv = [sys.argv[0], *chosen.rest]
         fuzz(name)
         return 0
+    # At the beginning, so that it is known of a run that is ended by somebody else, too.
+    print(f"seed {chosen.seed}: --seed {chosen.seed} begins with the same inputs", flush=True)
     share = chosen.seconds / len(chosen.targets)
     broken = [name for name in chosen.targets if started(name, share, chosen.seed)]
     print(f"broken: {', '.join(broken)}" if broken else "no promise was broken", flush=True)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.fuzz.__main__ import NAMES
+from tests.fuzz.__main__ import NAMES, options
 from tests.fuzz.targets import TARGETS
 
 EXAMPLES = int(os.environ.get("ACKFLOW_EXAMPLES", "300"))
@@ -38,3 +38,13 @@ def test_what_is_understood_keeps_the_promises_of(name: str) -> None:
 
 def test_every_target_can_be_named_on_the_command_line() -> None:
     assert list(NAMES) == list(TARGETS)
+
+
+def test_without_a_seed_each_run_has_one_of_its_own() -> None:
+    seeds = {options([]).seed for _ in range(9)}
+    assert len(seeds) > 1
+    assert 0 not in seeds  # libFuzzer would draw one itself, and nobody would know it
+
+
+def test_a_seed_that_is_given_is_taken() -> None:
+    assert options(["--seed", "7", "lines"]).seed == 7
