@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, suppress
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from ackflow.streams.core.cancelling import to_the_end
+from ackflow.streams.core.cancelling import end_if_cancelled, to_the_end
 from ackflow.streams.core.pulling import close
 from ackflow.streams.core.run import Run
 from ackflow.streams.core.session import Session
@@ -76,9 +76,8 @@ class Course(Generic[R_co]):
                 await self._opening
         finally:
             opening, self._opening = self._opening, None
-        task = asyncio.current_task()
-        if opening.cancelled() and task is not None and task.cancelling():
-            raise asyncio.CancelledError
+        # Whoever cancelled the run means it, even where everything was open in that very turn.
+        end_if_cancelled()
         return not opening.cancelled()
 
     async def _open_all(self, writer: Any) -> None:

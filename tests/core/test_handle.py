@@ -88,3 +88,18 @@ async def test_a_notebook_shows_a_run_as_it_was_told_to(monkeypatch: pytest.Monk
     handle._ipython_display_()
     await handle
     assert shown == [handle]
+
+
+@pytest.mark.parametrize("turns", range(12))
+async def test_an_abort_while_the_sources_open_is_heeded_at_once(
+    turns: int, virtual_clock: Any
+) -> None:
+    """In whichever turn of the loop it comes, the one in which the last source is open included."""
+    one: Any = streams.memory.queue()
+    other: Any = streams.memory.queue()
+    handle = (one | op.merge(other) | sinks.to_list()).start()
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    await handle.abort()
+    assert virtual_clock.now == 0.0
+    assert asyncio.all_tasks() == {asyncio.current_task()}
