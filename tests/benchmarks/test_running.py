@@ -5,7 +5,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from benchmarks import poison, start, tracing
+from benchmarks import start, tracing
 from benchmarks.environments import EnvironmentMissing
 from benchmarks.growth import TABLES, Table, point
 from benchmarks.measures import MEASURES, Measure
@@ -60,13 +60,6 @@ def test_what_watching_costs_is_still_measured() -> None:
     found = tracing.compare(messages=500, rounds=1)
     assert [*found] == [*tracing.WAYS]
     assert all(each["ratio"] > 0 for each in found.values())
-
-
-def test_what_bad_messages_cost_is_still_measured(
-    rabbitmq: RabbitMQ, elasticsearch: Elasticsearch
-) -> None:
-    found = poison.compare(rabbitmq, elasticsearch, messages=300, rounds=1)
-    assert all(found["kinds"][kind]["messages_per_second"] > 0 for kind in poison.KINDS)
 
 
 def test_imports_are_still_measured() -> None:
