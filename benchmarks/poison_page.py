@@ -25,7 +25,8 @@ def text(found: dict[str, Any] | None) -> str:
     kinds = found["kinds"]
     rows = [["bad messages", "messages/s", "of the throughput without", "asked for"]]
     for kind in KINDS:
-        ratio = f"{kinds[kind]['ratio']:.2f} ({spread(*kinds[kind]['ratio_spread'], '.2f')})"
+        low, high = kinds[kind]["ratio_spread"]
+        ratio = f"{kinds[kind]['ratio']:.2f} ({spread(low, high, '.2f')})"
         rows.append(
             [
                 kind,
