@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from ackflow.streams.core import Figure
+from ackflow.streams.core import Distribution, Figure
 
 
 @pytest.mark.parametrize(
@@ -32,3 +32,28 @@ def test_a_figure_stays_as_it_was_checked() -> None:
     figure = Figure("words", "gauge", "Words.", [({}, 1)])
     with pytest.raises(FrozenInstanceError):
         figure.name = "words\n"  # type: ignore[misc]
+
+
+def test_a_histogram_is_a_series_for_each_bound_cumulative_with_sum_and_count() -> None:
+    value = Distribution((0.1, 1), (7, 2, 1), 4.5)
+    figure = Figure("took", "histogram", "Times.", [({"sink": "each"}, value)])
+    each = {"sink": "each"}
+    assert list(figure.series()) == [
+        ("took_bucket", {**each, "le": "0.1"}, 7),
+        ("took_bucket", {**each, "le": "1.0"}, 9),
+        ("took_bucket", {**each, "le": "+Inf"}, 10),
+        ("took_sum", each, 4.5),
+        ("took_count", each, 10),
+    ]
+
+
+def test_what_is_no_histogram_is_one_series_for_each_of_its_values() -> None:
+    figure = Figure("words", "gauge", "Words.", [({"of": "a"}, 1), ({"of": "b"}, 2)])
+    assert list(figure.series()) == [("words", {"of": "a"}, 1), ("words", {"of": "b"}, 2)]
+
+
+def test_a_distribution_has_a_count_more_than_bounds() -> None:
+    with pytest.raises(
+        ValueError, match="one more than bounds, for what is above them, got 1 for 1"
+    ):
+        Distribution((0.1,), (1,), 0.0)

@@ -103,3 +103,12 @@ async def test_an_abort_while_the_sources_open_is_heeded_at_once(
     await handle.abort()
     assert virtual_clock.now == 0.0
     assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+async def test_a_run_tells_of_its_sources_in_the_order_in_which_they_open() -> None:
+    first, second = streams.memory.queue([1, 2]), streams.memory.queue([3])
+    handle = (first | op.merge(second) | sinks.each(linger)).start()
+    assert handle.inlets == ()
+    await asyncio.sleep(0)
+    assert [inlet.name for inlet in handle.inlets] == ["memory.queue", "memory.queue"]
+    await handle.abort()
