@@ -242,11 +242,12 @@ class Conservation(RuleBasedStateMachine):
         self.every_message_is_somewhere_once()
         self.what_is_acked_has_arrived()
         left = [queue.ready for queue in self.queues]
+        if SPLITTING & set(self.names) and ENDING & set(self.names):
+            return  # a message of more parts than `take` takes never gets through
         if self.join.startswith("zip"):
             # What finds no partner is given back.
             assert not all(left), left
-        elif not (SPLITTING & set(self.names) and ENDING & set(self.names)):
-            # A message of more parts than `take` takes never gets through.
+        else:
             assert not any(left), left
 
     async def _clean(self) -> None:
