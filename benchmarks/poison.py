@@ -47,6 +47,8 @@ ATTEMPTS = 5
 WAIT = 0.2
 """Seconds before each further attempt."""
 PREFETCH = 512
+POLL = 0.02
+"""Seconds between looks at whether all is done."""
 SHARE = 0.75
 """The part of the further attempts that has to come by the retry queue, for that is what is measured."""
 
@@ -198,9 +200,11 @@ async def work(task: Task, kind: str) -> None:
         | op.chunk(task.chunk, timeout=1.0)
         | sinks.elasticsearch.bulk(task.elasticsearch, index=task.index, id="word")
     )
-    again = count(task.messages) * (ATTEMPTS - 1) if retried else 0
-    summary = await pipeline.start(limit=task.messages + again)
-    print(summary.retried)
+    handle = pipeline.start()
+    # No limit would do: how many are held and tried again, which counts toward none, is not known.
+    while (counts := handle.stats()).accepted + counts.dead_lettered < task.messages:  # noqa: ASYNC110
+        await asyncio.sleep(POLL)
+    print((await handle.drain()).retried)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

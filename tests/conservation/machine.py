@@ -222,7 +222,8 @@ class Conservation(RuleBasedStateMachine):
         for which, queue in enumerate(self.queues):
             acked: list[Body] = queue.acked[self.checked[which] :]
             for body in acked:
-                assert self.account.wrong(body) == [], f"{body} is acked"
+                wrong = self.account.wrong(body)
+                assert wrong == [], f"{body} is acked: {wrong}"
             self.checked[which] += len(acked)
 
     def teardown(self) -> None:
