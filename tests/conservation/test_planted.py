@@ -14,7 +14,7 @@ from tests.conservation.machine import ALONE, Conservation
 from tests.conservation.steps import STEPS
 
 LOOKING = settings(
-    max_examples=100,
+    max_examples=1000,  # far fewer find each of them, mostly
     stateful_step_count=15,
     deadline=None,
     database=None,
