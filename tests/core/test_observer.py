@@ -161,6 +161,14 @@ async def test_an_observer_can_ask_who_handed_a_delivery_out_and_what_a_sink_say
         assert heard.heard[:2] == [("memory.queue", 7, {"lang": "pt"}), told]
 
 
+async def test_a_run_says_who_observes_it() -> None:
+    pipeline = streams.of(1) | sinks.count()
+    for observer in (Recorder(), None):
+        handle = pipeline.start(tracing=observer)
+        assert handle.observer is observer
+        assert await handle == 1
+
+
 async def test_without_an_observer_messages_have_no_headers() -> None:
     sending = Sending()
     await (closed([1, 2]) | sending)
