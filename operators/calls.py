@@ -9,12 +9,12 @@ from ackflow.operators.functions import name
 from ackflow.streams.core import (
     END,
     GIVEN_BACK,
-    OUTAGES,
     Context,
     Pull,
     Run,
     Token,
     cancelled,
+    fresh,
     settle,
 )
 
@@ -146,7 +146,7 @@ class Calls:
         room = min(self._room(), SPREAD)
         while self._waiting and room > 0:
             value, token = self._waiting.popleft()
-            if token[0].closed:
+            if not fresh(token):
                 continue
             call = _Call(value, token)
             (self._leaving.append if self._ordered else self._under_way.add)(call)
@@ -156,15 +156,7 @@ class Calls:
 
     async def _make(self, call: _Call) -> None:
         try:
-            # As the circuit would do, without a coroutine more for each call while nothing is away.
-            try:
-                if self._circuit.halted:
-                    call.value = await self._circuit.run(self._function, call.value)
-                else:
-                    call.value = await self._function(call.value)
-            except OUTAGES as error:
-                self._circuit.fail(error)
-                call.value = await self._circuit.run(self._function, call.value)
+            call.value = await self._circuit.run(self._function, call.value)
         except asyncio.CancelledError:
             if self._closed:
                 raise
@@ -208,7 +200,7 @@ class Calls:
     def _answered(self, answer: Any, token: Token) -> None:
         if answer is LEFT:
             settle([token], GIVEN_BACK)
-        elif not token[0].closed:
+        elif fresh(token):
             self._values.append(answer)
             self._tokens.append(token)
 

@@ -51,14 +51,14 @@ class Circuit:
                 try:
                     return await call(*args)
                 except OUTAGES as error:
-                    self.fail(error)
+                    self._fail(error)
             async with self._probing:
                 while self._failures:
                     await asyncio.sleep(self._wait(RetryState(self._failures)))
                     try:
                         answer = await call(*args)
                     except OUTAGES as error:
-                        self.fail(error)
+                        self._fail(error)
                     except Exception:
                         self._mend()
                         raise
@@ -66,8 +66,7 @@ class Circuit:
                         self._mend()
                         return answer
 
-    def fail(self, error: Exception) -> None:
-        """Take note of an outage: calls wait from now on."""
+    def _fail(self, error: Exception) -> None:
         self._failures += 1
         self._board.halted(self._part, describe(error))
 
