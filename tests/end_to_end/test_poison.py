@@ -251,6 +251,27 @@ async def test_a_message_that_ends_its_process(
     assert sum(stored.values()) - len(stored) <= worker.starts * PREFETCH
 
 
+def outliving(
+    node: RabbitMQ, dead: Any, stored: Counter[bytes], calls: Counter[bytes], **settings: Any
+) -> Any:
+    """Store what is in a queue, where the seventh document takes longer than consumer_timeout."""
+
+    async def work(body: bytes) -> bytes:
+        calls[body] += 1
+        if body == document(7):
+            await asyncio.sleep(4)
+        return body
+
+    return (
+        streams.amqp.queue(
+            "slow", url=node.url, prefetch=PREFETCH, deliveries=3, dead_letter=dead,
+            consumer_timeout=1.0, **settings,
+        )
+        | op.map_async(work, ordered=False)
+        | sinks.each(lambda body: stored.update([body]))
+    )  # fmt: skip
+
+
 async def test_a_message_that_outlives_consumer_timeout(
     make_rabbitmq: Callable[..., RabbitMQ],
 ) -> None:
@@ -260,20 +281,7 @@ async def test_a_message_that_outlives_consumer_timeout(
     bodies = [document(n) for n in range(500)]
     await fill(node, "slow", bodies, "quorum")
 
-    async def work(body: bytes) -> bytes:
-        calls[body] += 1
-        if body == document(7):
-            await asyncio.sleep(4)
-        return body
-
-    pipeline = (
-        streams.amqp.queue(
-            "slow", url=node.url, prefetch=PREFETCH, deliveries=3, dead_letter=dead,
-            consumer_timeout=1.0, until_idle=5.0,
-        )
-        | op.map_async(work, ordered=False)
-        | sinks.each(lambda body: stored.update([body]))
-    )  # fmt: skip
+    pipeline = outliving(node, dead, stored, calls, until_idle=5.0)
     async with asyncio.timeout(WITHIN):
         summary = await pipeline
     assert calls[document(7)] == 3
@@ -318,20 +326,7 @@ async def test_a_message_that_outlives_consumer_timeout_is_never_blamed_on_a_cla
     bodies = [document(n) for n in range(100)]
     await fill(node, "slow", bodies, "classic")
 
-    async def work(body: bytes) -> bytes:
-        calls[body] += 1
-        if body == document(7):
-            await asyncio.sleep(4)
-        return body
-
-    pipeline = (
-        streams.amqp.queue(
-            "slow", url=node.url, prefetch=PREFETCH, deliveries=3, dead_letter=dead,
-            consumer_timeout=1.0,
-        )
-        | op.map_async(work, ordered=False)
-        | sinks.each(lambda body: stored.update([body]))
-    )  # fmt: skip
+    pipeline = outliving(node, dead, stored, calls)
     handle = pipeline.start()
     async with asyncio.timeout(WITHIN):
         while calls[document(7)] < 5 or len(stored) < len(bodies) - 1:

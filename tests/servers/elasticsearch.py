@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.servers import downloads
+from tests.servers.certificates import write_certificates
 from tests.servers.errors import RequestError, ServerError, ServerMissing
 from tests.servers.processes import free_port, wait_until
 from tests.servers.server import Server
@@ -100,7 +101,7 @@ class Elasticsearch(Server):
         kept = [line for line in lines if not any(each in line for each in DROPPED_OPTIONS)]
         options.write_text("\n".join(kept) + "\n")
         if self.tls:
-            _write_certificates(self._config)
+            write_certificates(self._config, "Elasticsearch")
         settings = self._configuration() | self._settings
         lines = [f"{key}: {json.dumps(value)}" for key, value in settings.items()]
         (self._config / "elasticsearch.yml").write_text("\n".join(lines) + "\n")
@@ -238,22 +239,6 @@ class Elasticsearch(Server):
         except (OSError, ServerError):
             return False
         return bool(answer["roles"])
-
-
-def _write_certificates(folder: Path) -> None:
-    """Write an authority, a certificate that it signed for this machine, and one for a client."""
-    try:
-        import trustme
-    except ImportError:
-        raise ServerMissing("Elasticsearch(tls=True): needs trustme: pip install trustme") from None
-    authority = trustme.CA()
-    server = authority.issue_cert("localhost", "127.0.0.1")
-    authority.cert_pem.write_to_path(folder / "ca.pem")
-    server.private_key_pem.write_to_path(folder / "server.key")
-    chain = b"".join(each.bytes() for each in server.cert_chain_pems)
-    (folder / "server.pem").write_bytes(chain)
-    client = authority.issue_cert("ana@example.org").private_key_and_cert_chain_pem
-    client.write_to_path(folder / "client.pem")
 
 
 def _refusal(call: str, error: urllib.error.HTTPError) -> RequestError:

@@ -16,6 +16,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from tests.servers import processes
+from tests.servers.certificates import write_certificates
 from tests.servers.errors import ServerError, ServerMissing
 from tests.servers.processes import Process, accepts, free_port, wait_until
 from tests.servers.server import Server
@@ -126,7 +127,7 @@ class RabbitMQ(Server):
     def prepare(self) -> None:
         """Write the node's settings and, for TLS, its certificates."""
         if self.tls_port is not None:
-            _write_certificates(self.folder)
+            write_certificates(self.folder, "RabbitMQ")
         lines = [f"{key} = {value}" for key, value in self._configuration().items()]
         (self.folder / "rabbitmq.conf").write_text("\n".join(lines) + "\n")
         timings = [f"{{{key}, {round(1000 * seconds)}}}" for key, seconds in self._given_timings()]
@@ -267,16 +268,3 @@ def _greets(port: int) -> bool:
             return connection.recv(1) == b"\x01"
     except OSError:
         return False
-
-
-def _write_certificates(folder: Path) -> None:
-    try:
-        import trustme
-    except ImportError:
-        raise ServerMissing("RabbitMQ(tls=True): needs trustme: pip install trustme") from None
-    authority = trustme.CA()
-    server = authority.issue_cert("localhost", "127.0.0.1")
-    authority.cert_pem.write_to_path(folder / "ca.pem")
-    server.private_key_pem.write_to_path(folder / "server.key")
-    chain = b"".join(each.bytes() for each in server.cert_chain_pems)
-    (folder / "server.pem").write_bytes(chain)
