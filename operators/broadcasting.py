@@ -78,7 +78,7 @@ class _Branches:
             Lane(step, (), context.places, taken=self._wake) for step in stage.steps
         ]
         self._pulls: dict[Pull[Run[Any]], Lane[Stream[Any]]] = {
-            Pull(lane.end_piece.attach(context.session, ()), self._wake): lane
+            Pull(lane.end_piece.attach(context.session, (), context), self._wake): lane
             for lane in self._lanes
         }
 

@@ -53,6 +53,7 @@ class Chunker:
 
     def __init__(self, stage: Any, context: Context, upstream: AsyncIterator[Run[Any]]) -> None:
         self._stage = stage
+        self.context = context
         self._session = context.session
         self._wake = asyncio.Event()
         self._pull = Pull(upstream, self._wake)
@@ -197,6 +198,9 @@ class Chunker:
     def parked(self) -> Sequence[Token]:
         return [token for group in self._groups.values() for token in group.tokens]
 
-    def flush(self, reason: str) -> None:
+    def flush(self, reason: str) -> bool:
+        if not self._groups:
+            return False
         self._reason = reason
         self._wake.set()
+        return True

@@ -1,7 +1,15 @@
 """distinct: values whose key was not there before."""
 
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Hashable, Iterator, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Callable,
+    Hashable,
+    Iterator,
+    Sequence,
+    Set,
+)
 from typing import Any, overload
 
 from ackflow.operators.functions import check_function
@@ -150,6 +158,14 @@ class Holder:
     def judge(self, error: Exception) -> Outcome:
         account, _ = self._token
         return account.judge(error)
+
+    def eased(self) -> None:
+        """Pass it on."""
+        for account, _ in (self._token, *self.duplicates):
+            account.eased()
+
+    def wholes(self, tags: Set[int]) -> Sequence[Token]:
+        return (self._token, *self.duplicates)
 
     def roots(self, tag: int) -> Iterator[RootToken]:
         for account, own in (self._token, *self.duplicates):

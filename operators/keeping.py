@@ -13,6 +13,7 @@ class Keeper(ABC):
 
     def __init__(self, stage: Stage, context: Context, upstream: AsyncIterator[Run[Any]]) -> None:
         self.stage = stage
+        self.context = context
         self.session = context.session
         self.ended = False
         """Whether nothing more will come in."""

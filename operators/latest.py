@@ -53,6 +53,7 @@ class _Latest:
     """The latest values of one `zip_latest` in one run, with the messages that no tuple has yet."""
 
     def __init__(self, context: Context, inputs: Sequence[AsyncIterator[Run[Any]]]) -> None:
+        self.context = context
         self._session = context.session
         self._wake = asyncio.Event()
         self._pulls = dict(enumerate(Pull(upstream, self._wake) for upstream in inputs))
@@ -137,8 +138,9 @@ class _Latest:
         """Return the messages that wait for the first value of another stream."""
         return [token for latest in self._latest for token in latest.tokens]
 
-    def flush(self, reason: str) -> None:
+    def flush(self, reason: str) -> bool:
         """Nothing can be let go of: what is waited for comes, or ends, by itself."""
+        return False
 
 
 @overload

@@ -1,49 +1,10 @@
 """merge and concat: several streams into one."""
 
-import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any, TypeVar
 
-from ackflow.streams.core import END, Concat, Context, Pull, Run, Same, Stage, Stream, shown
+from ackflow.streams.core import Concat, Merge, Same, Stream, shown
 
 A = TypeVar("A")
-
-
-class Merge(Stage):
-    """Interleaves streams, fairly."""
-
-    name = "merge"
-    passes_failures = True
-
-    def __init__(self, others: tuple[Stream[Any], ...]) -> None:
-        self.others = others
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        return {"streams": list(self.others)}
-
-    async def runs(
-        self, context: Context, *inputs: AsyncIterator[Run[Any]]
-    ) -> AsyncGenerator[Run[Any]]:
-        wake = asyncio.Event()
-        pulls = [Pull(upstream, wake) for upstream in inputs]
-        try:
-            while pulls:
-                wake.clear()
-                for pull in pulls:
-                    pull.start()
-                ready = [pull for pull in pulls if pull.ready]
-                if not ready:
-                    await wake.wait()
-                for pull in ready:
-                    run = pull.take()
-                    if run is END:
-                        pulls.remove(pull)
-                    else:
-                        yield run
-        finally:
-            for pull in pulls:
-                await pull.close()
 
 
 def merge(*streams: Stream[A]) -> Same:

@@ -14,6 +14,7 @@ class Pairwise(Stage):
     count = 2
     step = 1
     holds = 2
+    fills = True
 
     def shape(self, before: Shape) -> Shape:
         return (*before, 2)
@@ -50,6 +51,7 @@ def pairwise() -> Pairing:
     Acks: joins and splits: a message is settled when both pairs that it is in are, with the worst
     outcome, the last one when no more can come. A single value, in no pair, is settled as skipped.
     What comes again after a failure or a lost connection is paired with what came before it then.
-    Raises ValueError, where it is composed, for a source with a prefetch below 2.
+    Raises ValueError, where it is composed, for a source with a prefetch below 2, and behind a strict
+    `partition`, which holds the next one back.
     """
     return Pairing(Pairwise())

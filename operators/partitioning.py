@@ -19,6 +19,7 @@ from ackflow.streams.core import (
     check_count,
     check_flag,
     check_seconds,
+    check_strictness,
     demand,
     shown,
 )
@@ -77,12 +78,14 @@ def partition(
     What `step` no longer takes (`take` in it has ended) is dropped on purpose.
     Acks: those of `step`. A message that fails comes again behind later ones of its key; with
     `strict` a key's next message waits until the one before it is settled for good, so that order is
-    kept across failures too, at the price of one message under way per key.
+    kept across failures too, at the price of one message under way per key. What joins values in or
+    behind a strict `step` must not wait for them without end.
     `keys`: how many keys have a way at once, 1 and up: a value of one more waits until the key that
     was not used for longest has been closed. `idle`: seconds without a value after which a key is
     closed, or None for never. A key that comes again after that starts anew.
-    Raises TypeError or ValueError, where it is written, for settings that can't be meant; a value whose
-    key is not hashable fails by itself.
+    Raises TypeError or ValueError, where it is written, for settings that can't be meant, and where it
+    is composed, for a strict one with `pairwise` or a window by `count` in it or behind it: they would
+    wait for what waits for them. A value whose key is not hashable fails by itself.
     """
     check_function("op.partition(key)", key, instead="op.map_async before it")
     if not isinstance(step, Composable):
@@ -93,4 +96,6 @@ def partition(
     check_count("op.partition(keys)", keys, 1, "leave it out for 100")
     check_seconds("op.partition(idle)", idle)
     check_flag("op.partition(strict)", strict)
-    return Operator(Keyed("partition", key), Partition(step, strict, keys, idle))
+    partition = Partition(step, strict, keys, idle)
+    check_strictness((partition, *step.stages))
+    return Operator(Keyed("partition", key), partition)

@@ -18,12 +18,16 @@ from ackflow.streams.core import (
     settle,
 )
 
+STALLED = 0.05
+"""Seconds without an outcome after which a strict partition looks who keeps what it waits for."""
+
 
 class Partitions:
     """Routes values to the lanes of their keys, and hands on what these hand out."""
 
     def __init__(self, stage: Any, context: Context, upstream: AsyncIterator[Run[Any]]) -> None:
         self.stage = stage
+        self.context = context
         self.session = context.session
         self.places = context.places
         self.wake = asyncio.Event()
@@ -168,18 +172,26 @@ class Partitions:
         return not self._open
 
     async def _wait(self) -> None:
+        timers: list[asyncio.TimerHandle] = []
         if self._room():
             self._pull.start()
+        if self.strict and self.parked():
+            timers.append(self._loop.call_later(STALLED, self._relieve))
         resting = (p.used for p in self._open.values() if p.resting)
         due = next(resting, None) if self.stage.idle is not None else None
-        timer = None
         if due is not None:
-            timer = self._loop.call_at(due + self.stage.idle, self.wake.set)
+            timers.append(self._loop.call_at(due + self.stage.idle, self.wake.set))
         try:
             await self.wake.wait()
         finally:
-            if timer is not None:
+            for timer in timers:
                 timer.cancel()
+
+    def _relieve(self) -> None:
+        """Have the joiners let go if they keep all that is waited for, as where prefetch is used up."""
+        for inlet in self.context.inlets:
+            self.session.unpark(inlet)
+        self.wake.set()
 
     def failed(self, roots: set[RootToken]) -> None:
         """Give back what waits for its turn and comes again with a message that failed."""
@@ -206,5 +218,6 @@ class Partitions:
         waiting = [turn for p in self._open.values() for turn in p.backlog]
         return [turn.token for turn in (*waiting, *(turn for _, turn in self._arrived))]
 
-    def flush(self, reason: str) -> None:
+    def flush(self, reason: str) -> bool:
         """Nothing can be let go of: what is waited for is flushed itself."""
+        return False

@@ -125,10 +125,12 @@ class _Last(Keeper):
     def parked(self) -> Sequence[Token]:
         return [] if self._last is None else self._last.tokens
 
-    def flush(self, reason: str) -> None:
-        if reason == OVER:
-            self._over = True
-            self.wake.set()
+    def flush(self, reason: str) -> bool:
+        if reason != OVER or self._last is None:
+            return False
+        self._over = True
+        self.wake.set()
+        return True
 
 
 def throttle(seconds: float) -> Same:

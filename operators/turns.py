@@ -89,7 +89,9 @@ class Partition:
         owner = self._partitions
         self.ending = False
         self.lane: Lane[Stream[Any]] = Lane(owner.stage.step, (), owner.places, taken=owner.wake)
-        self.pull: Pull[Run[Any]] = Pull(self.lane.end_piece.attach(owner.session, ()), self)
+        self.pull: Pull[Run[Any]] = Pull(
+            self.lane.end_piece.attach(owner.session, (), owner.context), self
+        )
         self.pull.start()
 
     def set(self) -> None:

@@ -90,6 +90,7 @@ class ByCount(Window):
     def __init__(self, count: int, step: int | None) -> None:
         super().__init__(count, {"count": count, "step": step})
         self.count = count
+        self.fills = count > 1
         self.step = count if step is None else step
 
     def runs(self, context: Context, *inputs: AsyncIterator[Run[Any]]) -> AsyncGenerator[Run[Any]]:

@@ -159,12 +159,16 @@ class Windows(Keeper):
     # -- Joiner -----------------------------------------------------------------------------------
 
     def parked(self) -> Sequence[Token]:
-        return [*self.tokens, *(token for _, run in self._rest() for token in run.tokens)]
+        """Return what is kept: of what was handed on before, what is still to be."""
+        kept = [split.rest() for split in self.splits] + self.tokens[len(self.splits) :]
+        return [*kept, *(token for _, run in self._rest() for token in run.tokens)]
 
-    def flush(self, reason: str) -> None:
-        if reason == OVER:
-            self._over = True
-            self.wake.set()
+    def flush(self, reason: str) -> bool:
+        if reason != OVER or not (self.values or self._arrived):
+            return False
+        self._over = True
+        self.wake.set()
+        return True
 
 
 class TimeWindows(Windows):
@@ -241,8 +245,8 @@ class CountWindows(Windows):
             self.hand_on(len(self.values), "end")
         self.leave(len(self.values))
 
-    def flush(self, reason: str) -> None:
-        super().flush(reason)
+    def flush(self, reason: str) -> bool:
         if reason == CREDIT and self.session.looker is not None:
             # Who looks settles nothing, and no time will end the window.
-            self.session.looker.flush(reason)
+            self.session.looker.exhausted()
+        return super().flush(reason)

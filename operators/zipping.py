@@ -54,6 +54,7 @@ class _Zipper:
     """What one `zip` has in hand in one run: of each stream, what it has pulled and not handed on."""
 
     def __init__(self, context: Context, inputs: Sequence[AsyncIterator[Run[Any]]]) -> None:
+        self.context = context
         self._session = context.session
         self._wake = asyncio.Event()
         self._pulls = [Pull(upstream, self._wake) for upstream in inputs]
@@ -122,8 +123,9 @@ class _Zipper:
         """Return what waits for values of other streams."""
         return [token for hand in self._hands for token in hand.tokens]
 
-    def flush(self, reason: str) -> None:
+    def flush(self, reason: str) -> bool:
         """Nothing can be let go of: what is waited for comes, or ends, by itself."""
+        return False
 
 
 @overload

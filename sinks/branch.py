@@ -1,11 +1,12 @@
 """Branch: one branch of a tee, with a pace and second tries of its own."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from typing import Any, TypeAlias, TypeVar, cast
 
 from ackflow.streams.core import (
     GIVEN_BACK,
+    Context,
     Delivery,
     Joined,
     Kind,
@@ -23,6 +24,9 @@ from ackflow.streams.core import (
     close,
     settle,
 )
+
+BEHIND_STAGES = 1_000
+"""Further down than any stage that leads to a sink."""
 
 A = TypeVar("A")
 R = TypeVar("R")
@@ -97,10 +101,15 @@ class Branch:
             return (Joined([(_Attempt(self, [v], t, chunk=True), 0) for v, t in pairs]), 0)
         return (_Attempt(self, value, token, chunk=False), 0)
 
+    def _below_all(self) -> Context:
+        """Return the context of what lies behind every stage that leads to the sinks."""
+        inlets = (tuple(self._session.inlets),)
+        return Context(self._committed, False, self._places, None, inlets, (BEHIND_STAGES,))
+
     async def _write(self, lane: Lane[Pipeline[Any]]) -> None:
         """Write what the lane hands out until it ends."""
         pipeline = lane.end_piece
-        runs = pipeline.stream.attach(self._committed, (pipeline.sink,))
+        runs = pipeline.stream.attach(self._committed, (pipeline.sink,), self._below_all())
         try:
             async for run in runs:
                 await self.writer.put(run)
@@ -205,6 +214,13 @@ class _Attempt:
 
     def judge(self, error: Exception) -> Outcome:
         return self._token[0].judge(error)
+
+    def eased(self) -> None:
+        """Pass it on."""
+        self._token[0].eased()
+
+    def wholes(self, tags: Set[int]) -> Sequence[Token]:
+        return (self._token,)
 
     def roots(self, tag: int) -> Iterator[RootToken]:
         account, whole = self._token

@@ -39,6 +39,7 @@ from ackflow.streams.core.inlet import Inlet
 from ackflow.streams.core.iterables import from_iterable, from_queue, of
 from ackflow.streams.core.lane import Lane, Parted, lane_demand
 from ackflow.streams.core.ledger import Frame, Ledger, Verb
+from ackflow.streams.core.merging import Concat, Merge
 from ackflow.streams.core.message import Members, Message, apart
 from ackflow.streams.core.meter import StageCount
 from ackflow.streams.core.observer import Observer
@@ -63,7 +64,7 @@ from ackflow.streams.core.run import Run, concatenate
 from ackflow.streams.core.session import CREDIT, OVER, Halt, Joiner, Session
 from ackflow.streams.core.settings import check_count, check_duration, check_flag, check_seconds
 from ackflow.streams.core.sink import Adapted, Sink, Writable, as_sink
-from ackflow.streams.core.slicing import Concat, Slice
+from ackflow.streams.core.slicing import Slice
 from ackflow.streams.core.stage import (
     Branches,
     Context,
@@ -73,6 +74,7 @@ from ackflow.streams.core.stage import (
     Stage,
     Step,
     check_prefetch,
+    check_strictness,
     demand,
     label,
 )
@@ -139,6 +141,7 @@ __all__ = [
     "Lane",
     "Ledger",
     "Members",
+    "Merge",
     "Message",
     "Observer",
     "Operator",
@@ -193,6 +196,7 @@ __all__ = [
     "check_on_error",
     "check_prefetch",
     "check_seconds",
+    "check_strictness",
     "close",
     "close_coroutines",
     "concatenate",

@@ -1,7 +1,7 @@
 """Epoch: one channel's lifetime, and the account of the deliveries that came over it."""
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ackflow.streams.core.broker import Broker, Channel
@@ -9,7 +9,7 @@ from ackflow.streams.core.delivery import Delivery
 from ackflow.streams.core.ledger import Ledger
 from ackflow.streams.core.outcome import Outcome
 from ackflow.streams.core.suspects import Suspects
-from ackflow.streams.core.token import RootToken
+from ackflow.streams.core.token import RootToken, Token
 from ackflow.streams.core.watching import Heard, Watchers
 
 if TYPE_CHECKING:
@@ -77,6 +77,13 @@ class Epoch(Generic[Raw]):
 
     def judge(self, error: Exception) -> Outcome:
         return self._feed.policy.judge(error)
+
+    def eased(self) -> None:
+        """Have the source look again who keeps what it waits for."""
+        self._feed.eased()
+
+    def wholes(self, tags: Set[int]) -> Sequence[Token]:
+        return ()
 
     def roots(self, tag: int) -> Iterator[RootToken]:
         yield (self, tag)

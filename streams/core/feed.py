@@ -27,6 +27,8 @@ Raw = TypeVar("Raw")
 
 RECONNECT = exponential(0.1, 10.0)
 """Seconds before a further try to connect."""
+LOOK = 0.05
+"""Seconds after which a source that waits looks again who keeps what it waits for."""
 STEADY = 5.0
 """Seconds after which a connection that is lost is no failure of connecting."""
 
@@ -62,6 +64,7 @@ class Feed(Inlet[A], Generic[A, Raw]):
         self._wake = asyncio.Event()
         self._paused = False
         self._last_use = 0.0
+        self._looking: asyncio.TimerHandle | None = None
         self._keeping: asyncio.Task[None] | None = None
         self._connected: asyncio.Future[None] | None = None
 
@@ -86,6 +89,10 @@ class Feed(Inlet[A], Generic[A, Raw]):
                     break
         finally:
             self.stop()
+            self.over = True
+            if self._looking is not None:
+                self._looking.cancel()
+            self.session.relieve()  # another source may be over, and wait for this one
 
     def stop(self) -> None:
         """Hand out nothing more, and ask the broker for no more."""
@@ -100,6 +107,15 @@ class Feed(Inlet[A], Generic[A, Raw]):
 
     def woken(self) -> None:
         """Look again whether something may be handed out, or nothing will come."""
+        self._wake.set()
+
+    def eased(self) -> None:
+        """Look again soon who keeps what it waits for, where it waits for that."""
+        if self.starved and self._looking is None:
+            self._looking = asyncio.get_running_loop().call_later(LOOK, self._look)
+
+    def _look(self) -> None:
+        self._looking = None
         self._wake.set()
 
     async def close(self, *, abort: bool = False) -> None:

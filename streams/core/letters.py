@@ -6,7 +6,7 @@ comes again.
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ from ackflow.streams.core.errors import describe
 from ackflow.streams.core.ledger import Verb
 from ackflow.streams.core.outcome import Kind, Outcome
 from ackflow.streams.core.run import Run
-from ackflow.streams.core.token import RootToken
+from ackflow.streams.core.token import RootToken, Token
 
 if TYPE_CHECKING:
     from ackflow.streams.core.epoch import Epoch
@@ -140,6 +140,13 @@ class _Letter:
 
     def judge(self, error: Exception) -> Outcome:
         return self._epoch.judge(error)
+
+    def eased(self) -> None:
+        """Pass it on."""
+        self._epoch.eased()
+
+    def wholes(self, tags: Set[int]) -> Sequence[Token]:
+        return [(self._epoch, tag) for tag in tags]
 
     def roots(self, tag: int) -> Iterator[RootToken]:
         yield (self._epoch, tag)

@@ -106,7 +106,7 @@ class Looking:
         """Return the tokens that were looked at."""
         return self._seen
 
-    def flush(self, reason: str) -> None:
+    def exhausted(self) -> None:
         """End the iteration: the source has handed out all it may."""
         self._session.fail(
             PrefetchExhausted(

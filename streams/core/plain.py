@@ -8,6 +8,7 @@ from collections.abc import (
     Iterator,
     Mapping,
     Sequence,
+    Set,
     Sized,
 )
 from time import perf_counter
@@ -24,7 +25,7 @@ from ackflow.streams.core.run import WORK, Run
 from ackflow.streams.core.session import Session
 from ackflow.streams.core.stage import Source
 from ackflow.streams.core.stream import Stream
-from ackflow.streams.core.token import Nobody, RootToken, Stretch, for_good
+from ackflow.streams.core.token import Nobody, RootToken, Stretch, Token, for_good
 from ackflow.streams.core.watching import Heard, Watchers
 
 A = TypeVar("A")
@@ -127,11 +128,15 @@ class PlainInlet(Inlet[Any]):
         self._source = source
         self._wake = asyncio.Event()
         self._stopped = self._paused = False
-        self._position = 0
+        self._position = self._settled = 0
         self._open: dict[int, Any] = {}
         self._letters: Any = None
         self._failures: list[Run[Any]] = []
         self._watchers = Watchers()
+
+    @property
+    def in_flight(self) -> int:
+        return self._position - self._settled
 
     async def open(self) -> None:
         """Open the dead-letter sink, where there is one."""
@@ -218,6 +223,7 @@ class PlainInlet(Inlet[Any]):
     def settle(self, tags: Sequence[int], outcome: Outcome) -> None:
         """Count; do with failures what `on_error` says."""
         self._session.settled(outcome.kind, len(tags))
+        self._settled += len(tags)
         failed = outcome.kind is Kind.REJECT or (outcome.processed and outcome.kind is Kind.REQUEUE)
         if failed and self._source.on_error == "raise":
             self._session.fail(outcome.cause or AckflowError("a message failed"))
@@ -227,6 +233,7 @@ class PlainInlet(Inlet[Any]):
                 self._failures.append(self._letter(value, outcome.cause))
         if self._watchers:
             self._watchers.tell(tags)
+        self.eased()
 
     def _letter(self, value: Any, cause: Exception | None) -> Run[Any]:
         headers = cause_headers(cause or Reject("failed"), self._source.name)
@@ -242,6 +249,14 @@ class PlainInlet(Inlet[Any]):
 
     def judge(self, error: Exception) -> Outcome:
         return for_good(error)
+
+    def eased(self) -> None:
+        """Have who waits for the end of this source look again."""
+        if self.over:
+            self._session.relieve()
+
+    def wholes(self, tags: Set[int]) -> Sequence[Token]:
+        return ()
 
     def roots(self, tag: int) -> Iterator[RootToken]:
         yield (self, tag)

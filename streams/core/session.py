@@ -12,12 +12,14 @@ from ackflow.streams.core.errors import Requeue, Skip, describe, printable, show
 from ackflow.streams.core.outcome import Kind
 from ackflow.streams.core.pulling import Bell
 from ackflow.streams.core.summary import Failure, Summary
-from ackflow.streams.core.token import Token, judge
+from ackflow.streams.core.token import Root, Token, gathered, judge
 
 if TYPE_CHECKING:
     from ackflow.streams.core.inlet import Inlet
+    from ackflow.streams.core.looking import Looking
     from ackflow.streams.core.meter import Meters, StageCount
     from ackflow.streams.core.observer import Observer
+    from ackflow.streams.core.stage import Context
 
 OVER = "end"
 CREDIT = "window"
@@ -42,14 +44,20 @@ class Halt:
 class Joiner(Protocol):
     """A stage that keeps messages back to join them; it can be told to let them go."""
 
+    @property
+    def context(self) -> "Context":
+        """What it learned of the run: what flows into it, and how far down it is."""
+        ...
+
     def parked(self) -> Sequence[Token]:
         """Return the tokens it keeps back."""
         ...
 
-    def flush(self, reason: str) -> None:
-        """Let go of what it keeps back, because of `reason`.
+    def flush(self, reason: str) -> bool:
+        """Let go of what it keeps back, because of `reason`; say whether anything goes.
 
-        OVER when no source has anything more to give; CREDIT when a source waits for credit and all
+        OVER when no source that flows into it has anything more to give, and what it lets go of is
+        the last that comes to those further down; CREDIT when a source waits for credit and all
         that it handed out is in joiners: who may not let go early ignores that.
         """
         ...
@@ -71,7 +79,7 @@ class Session:
         self.limit: int | None = None
         self.meters: Meters | None = None
         self.observer: Observer | None = None
-        self.looker: Joiner | None = None
+        self.looker: Looking | None = None
         self.sleepers: set[Bell] = set()
         """What wakes the stages that wait for their time."""
         self.halts: dict[str, str] = {}
@@ -202,28 +210,41 @@ class Session:
                 self.unpark(inlet)
 
     def unpark(self, inlet: "Inlet[Any]") -> bool:
-        """Flush joiners if all that `inlet` has in flight is parked in them; say whether it was."""
-        keeping = [joiner for joiner in self.joiners if self._parked(joiner, inlet)]
-        parked = {root for joiner in keeping for root in self._parked(joiner, inlet)}
-        if self.looker is not None:
-            parked |= self._parked(self.looker, inlet)
-        if not parked or len(parked) < inlet.in_flight:
+        """Flush joiners if all that `inlet` has in flight is parked in them; say whether it was.
+
+        Of those that are at their end one is told so at a time, the furthest up first: what it hands on
+        comes to the others before they are.
+        """
+        parked = gathered(self._parked())
+
+        def rests(inlet: "Inlet[Any]") -> bool:
+            own = (len(tags) for account, tags in parked.items() if inlet.owns(account))
+            return sum(own) >= inlet.in_flight
+
+        if not inlet.in_flight or not rests(inlet):
             return False
-        reason = OVER if all(each.over for each in self.inlets) else CREDIT
-        for joiner in keeping:
-            joiner.flush(reason)
+        keeping = told = False
+        for joiner in sorted(self.joiners, key=lambda joiner: joiner.context.depth):
+            kept = any(map(inlet.owns, self._roots(joiner.parked())))
+            keeping = keeping or kept
+            if not told and all(each.over and rests(each) for each in joiner.context.inlets):
+                told = joiner.flush(OVER)
+            elif kept:
+                joiner.flush(CREDIT)
         if self.looker is not None and not keeping and not inlet.over:
-            self.looker.flush(reason)
+            self.looker.exhausted()
         return True
 
-    def _parked(self, joiner: Joiner, inlet: "Inlet[Any]") -> set[Token]:
-        return set(self._roots(joiner.parked(), inlet))
+    def _parked(self) -> Sequence[Token]:
+        """Return what is in joiners, or was looked at."""
+        tokens = [token for joiner in self.joiners for token in joiner.parked()]
+        return tokens if self.looker is None else [*tokens, *self.looker.parked()]
 
-    def _roots(self, tokens: Sequence[Token], inlet: "Inlet[Any]") -> Iterator[Token]:
+    def _roots(self, tokens: Sequence[Token]) -> Iterator[Root]:
+        """Yield the accounts of the deliveries behind tokens."""
         for account, tag in tokens:
-            for root in account.roots(tag):
-                if inlet.owns(root[0]):
-                    yield root
+            for root, _ in account.roots(tag):
+                yield root
 
     def settled(self, kind: Kind, count: int) -> None:
         """Count settled deliveries."""

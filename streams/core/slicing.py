@@ -1,4 +1,4 @@
-"""Slice and Concat: parts of a stream, and streams one after another."""
+"""Slice: part of a stream."""
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import TYPE_CHECKING, Any
@@ -10,7 +10,7 @@ from ackflow.streams.core.stage import Context, Stage
 from ackflow.streams.core.token import Token, settle
 
 if TYPE_CHECKING:
-    from ackflow.streams.core.stream import Stream
+    pass
 
 
 class Slice(Stage):
@@ -64,28 +64,3 @@ class Slice(Stage):
         settle([run.tokens[index] for index in range(end) if index not in kept], SKIPPED)
         values = [run.values[index] for index in keep]
         return Run(values, [run.tokens[index] for index in keep]), list(run.tokens[end:])
-
-
-class Concat(Stage):
-    """Hands on the values of several streams, one stream after another."""
-
-    name = "concat"
-    passes_failures = True
-
-    def __init__(self, others: "tuple[Stream[Any], ...]") -> None:
-        self.others = others
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        return {"streams": list(self.others)}
-
-    async def runs(
-        self, context: Context, *inputs: AsyncIterator[Run[Any]]
-    ) -> AsyncGenerator[Run[Any]]:
-        try:
-            for upstream in inputs:
-                async for run in upstream:
-                    yield run
-        finally:
-            for upstream in inputs:
-                await close(upstream)

@@ -35,6 +35,15 @@ class Context:
     """How many chunks within chunks the elements are whose entries are still their members."""
     meter: "Meter | None" = None
     """What counts in this stage, where anybody wants to know."""
+    inputs: tuple[tuple[Inlet[Any], ...], ...] = ()
+    """For each stream that flows into the stage the inlets that it comes from."""
+    depth: tuple[int, ...] = ()
+    """How far down the stage is: what flows from one to another comes to the greater one later."""
+
+    @property
+    def inlets(self) -> tuple[Inlet[Any], ...]:
+        """All inlets that flow into the stage."""
+        return tuple(inlet for inlets in self.inputs for inlet in inlets)
 
     def holding(self, count: Callable[[], int]) -> None:
         """Have who looks at the run know how many elements the stage has inside."""
@@ -47,12 +56,16 @@ class Stage:
 
     `holds`: how many elements it keeps back at most, None where that is not known. `keeps`: seconds
     that it keeps one back at most, unless the broker has no credit left for more. `others`: streams
-    that flow into it beside the one it is applied to.
+    that flow into it beside the one it is applied to. `fills`: whether it keeps elements back until
+    others come, however long that takes; `strict`: whether it lets others come only once those before
+    are settled.
     """
 
     name: ClassVar[str] = "stage"
     holds: int | None = 0
     keeps: float = 0.0
+    fills: bool = False
+    strict: bool = False
     others: "tuple[Stream[Any], ...]" = ()
     catches: ClassVar[bool] = False
     passes_failures: ClassVar[bool] = False
@@ -190,6 +203,20 @@ def check_patience(source: Source, path: "tuple[Any, ...]") -> None:
             f"consumer_timeout, but {' + '.join(map(repr, slow))} may keep them for {kept:g} s; "
             "shorten that, or raise consumer_timeout here and at the broker"
         )
+
+
+def check_strictness(path: "tuple[Any, ...]") -> None:
+    """Raise ValueError where a stage waits for elements that another holds until those are settled."""
+    strict = None
+    for stage in path:
+        if strict is not None and getattr(stage, "fills", False):
+            raise ValueError(
+                f"{stage!r}: waits for further elements however long that takes, but behind "
+                f"{strict.name}(strict=True) these may come only once those before are settled; use "
+                "chunk or a window by time instead, or put it further up"
+            )
+        if getattr(stage, "strict", False):
+            strict = stage
 
 
 def check_prefetch(name: str, prefetch: int | None) -> None:

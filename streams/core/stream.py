@@ -2,11 +2,13 @@
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import aclosing, asynccontextmanager
+from dataclasses import replace
 from typing import Any, Generic, NoReturn, TypeVar, overload
 
 from ackflow.streams.core.errors import shown
 from ackflow.streams.core.fused import Fused
 from ackflow.streams.core.looking import Looking
+from ackflow.streams.core.merging import Concat
 from ackflow.streams.core.message import Message
 from ackflow.streams.core.meter import Meter, Metered
 from ackflow.streams.core.pictured import Pictured
@@ -15,7 +17,7 @@ from ackflow.streams.core.run import Run
 from ackflow.streams.core.session import Session
 from ackflow.streams.core.settings import check_count
 from ackflow.streams.core.sink import Writable, as_sink
-from ackflow.streams.core.slicing import Concat, Slice
+from ackflow.streams.core.slicing import Slice
 from ackflow.streams.core.stage import (
     Context,
     Shape,
@@ -24,6 +26,7 @@ from ackflow.streams.core.stage import (
     Step,
     bounded_demand,
     check_patience,
+    check_strictness,
     demand,
 )
 
@@ -109,6 +112,7 @@ class Stream(Pictured, Generic[A_co]):
         """Raise ValueError where a chunk can't be filled with what prefetch lets out, or in time."""
         for source, path in self.paths():
             check_patience(source, path)
+            check_strictness(path)
             needed = demand(path)
             if source.bounded and source.prefetch is not None and needed.largest > source.prefetch:
                 raise ValueError(
@@ -119,14 +123,19 @@ class Stream(Pictured, Generic[A_co]):
 
     # -- running ----------------------------------------------------------------------------------
 
-    def attach(self, session: Session, below: tuple[Any, ...]) -> AsyncIterator[Run[Any]]:
-        """Return the runs of this stream for one run of a pipeline."""
+    def attach(
+        self, session: Session, below: tuple[Any, ...], outer: Context | None = None
+    ) -> AsyncIterator[Run[Any]]:
+        """Return the runs of this stream for one run of a pipeline.
+
+        `outer`: the context of the stage that opened it, where the stream begins with a lane.
+        """
         meter = None if session.meters is None else session.meters.of(self)
-        runs = self._attach(session, below, meter)
+        runs = self._attach(session, below, outer, meter)
         return runs if meter is None else Metered(runs, meter)
 
     def _attach(
-        self, session: Session, below: tuple[Any, ...], meter: Meter | None
+        self, session: Session, below: tuple[Any, ...], outer: Context | None, meter: Meter | None
     ) -> AsyncIterator[Run[Any]]:
         stage = self.stage
         if isinstance(stage, Source):
@@ -136,12 +145,19 @@ class Stream(Pictured, Generic[A_co]):
                 meter.inlet = inlet
             return inlet.runs()
         if isinstance(stage, Step):
-            return self._fuse(session, below)
-        context = self._context(session, below)
-        inputs = [stream.attach(session, (stage, *below)) for stream in self.inputs]
+            return self._fuse(session, below, outer)
+        inputs, inlets = [], []
+        for stream in self.inputs:
+            known = len(session.inlets)
+            inputs.append(stream.attach(session, (stage, *below), outer))
+            inlets.append((*(outer.inlets if outer else ()), *session.inlets[known:]))
+        depth = (*(outer.depth if outer else ()), self._depth)
+        context = replace(self._context(session, below), inputs=tuple(inlets), depth=depth)
         return stage.runs(context, *inputs)
 
-    def _fuse(self, session: Session, below: tuple[Any, ...]) -> AsyncIterator[Run[Any]]:
+    def _fuse(
+        self, session: Session, below: tuple[Any, ...], outer: Context | None
+    ) -> AsyncIterator[Run[Any]]:
         stream: Stream[Any] = self
         steps: list[Step] = []
         contexts: list[Context] = []
@@ -150,7 +166,7 @@ class Stream(Pictured, Generic[A_co]):
             contexts.insert(0, stream._context(session, below))
             below = (stream.stage, *below)
             stream = stream.inputs[0]
-        return Fused(session, steps, contexts).runs(stream.attach(session, below))
+        return Fused(session, steps, contexts).runs(stream.attach(session, below, outer))
 
     def _context(self, session: Session, below: tuple[Any, ...]) -> Context:
         places = min((stream.places for stream in self.inputs), default=0)

@@ -7,7 +7,7 @@ own, and a `Stretch` instead of many pairs of one account: what comes from a sou
 and settled together never becomes pairs, which costs a message some 20 ns where pairs took 200.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from itertools import chain, compress, groupby, pairwise, repeat
 from operator import itemgetter
 from typing import Any, Protocol, TypeAlias, overload
@@ -32,6 +32,14 @@ class Account(Protocol):
 
     def judge(self, error: Exception) -> Outcome:
         """Return what the policy of the source makes of an error."""
+        ...
+
+    def eased(self) -> None:
+        """Note that a part of some message is settled, and the message is not yet."""
+        ...
+
+    def wholes(self, tags: Set[int]) -> "Sequence[Token]":
+        """Return the tokens that there is nothing else of than these tags: none for deliveries."""
         ...
 
     def roots(self, tag: int) -> Iterator["RootToken"]:
@@ -149,6 +157,20 @@ def all_fresh(tokens: Sequence[Token]) -> bool:
     return all(map(fresh, tokens))
 
 
+def gathered(tokens: Iterable[Token]) -> Mapping[Account, Set[int]]:
+    """Return the tags of each account, of deliveries too, that all is here of: no part is elsewhere."""
+    found: dict[Account, set[int]] = {}
+    while tokens:
+        grown: set[Account] = set()
+        for account, tag in tokens:
+            tags = found.setdefault(account, set())
+            if tag not in tags:
+                tags.add(tag)
+                grown.add(account)
+        tokens = [whole for account in grown for whole in account.wholes(found[account])]
+    return found
+
+
 class Split:
     """One message that became several: settled when the last part is, with the worst outcome.
 
@@ -193,6 +215,12 @@ class Split:
         if not self._open:
             account, tag = self._token
             account.settle((tag,), self._whole())
+        else:
+            self.eased()
+
+    def eased(self) -> None:
+        """Pass on that less of the message is under way: all that is left may be parked by now."""
+        self._token[0].eased()
 
     def _whole(self) -> Outcome:
         """Return what the parts' outcomes make of the whole."""
@@ -200,6 +228,13 @@ class Split:
 
     def judge(self, error: Exception) -> Outcome:
         return self._token[0].judge(error)
+
+    def wholes(self, tags: Set[int]) -> Sequence[Token]:
+        return (self._token,) if self._open <= tags else ()
+
+    def rest(self) -> Token:
+        """Return the token of what is still to be made of it."""
+        return (self, -1)
 
     def roots(self, tag: int) -> Iterator[RootToken]:
         account, whole = self._token
@@ -233,6 +268,14 @@ class Joined:
             verdict = worst(verdict, account.judge(error))
         return verdict
 
+    def eased(self) -> None:
+        """Pass it on."""
+        for account in {account for account, _ in self.tokens}:
+            account.eased()
+
+    def wholes(self, tags: Set[int]) -> Sequence[Token]:
+        return self.tokens
+
     def roots(self, tag: int) -> Iterator[RootToken]:
         for account, member in self.tokens:
             yield from account.roots(member)
@@ -256,6 +299,12 @@ class Nobody:
 
     def judge(self, error: Exception) -> Outcome:
         return for_good(error)
+
+    def eased(self) -> None:
+        """Nobody waits for it."""
+
+    def wholes(self, tags: Set[int]) -> Sequence[Token]:
+        return ()
 
     def roots(self, tag: int) -> Iterator[RootToken]:
         return iter(())

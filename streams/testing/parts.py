@@ -1,7 +1,15 @@
 """Ends for the laws: sinks that do something at one of their writes, sources that take count."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Callable,
+    Iterable,
+    Iterator,
+    Sequence,
+    Set,
+)
 from typing import Any, ClassVar
 
 from ackflow.streams.core import (
@@ -186,6 +194,12 @@ class CountingInlet(Inlet[Any]):
 
     def judge(self, error: Exception) -> Outcome:
         return Outcome(Kind.REJECT, error)
+
+    def eased(self) -> None:
+        """Nobody waits for it."""
+
+    def wholes(self, tags: Set[int]) -> Sequence[Any]:
+        return ()
 
     def roots(self, tag: int) -> Iterator[RootToken]:
         yield (self, tag)

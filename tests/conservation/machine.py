@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import Any, ClassVar
 
 from hypothesis import strategies as st
@@ -45,11 +45,12 @@ class Conservation(RuleBasedStateMachine):
 
         self.join = draw(*self.joins)
         queues = 1 if self.join == ALONE else 2
-        self.names = data.draw(st.lists(st.sampled_from(self.operators), max_size=4))
+        self.names = possible(
+            data.draw(st.lists(st.sampled_from(self.operators), max_size=4)), self.join
+        )
         self.fronts = [
             draw((), *((name,) for name in FRONTS)) if queues == 2 else () for _ in range(queues)
         ]
-        self.names = list(possible(self.names, self.join, [*self.fronts[0], *self.fronts[-1]]))
         self.size = draw(0, 1, 4)
         self.end = ENDS[draw(*self.ends)]
         self.stores = [
@@ -243,7 +244,8 @@ class Conservation(RuleBasedStateMachine):
         self.every_message_is_somewhere_once()
         self.what_is_acked_has_arrived()
         left = [queue.ready for queue in self.queues]
-        if SPLITTING & set(self.names) and ENDING & set(self.names):
+        names = {*self.names, *self.fronts[0], *self.fronts[-1]}
+        if SPLITTING & names and ENDING & set(self.names):
             return  # a message of more parts than `take` takes never gets through
         if self.join.startswith("zip"):
             # What finds no partner is given back.
@@ -259,29 +261,22 @@ class Conservation(RuleBasedStateMachine):
 
 
 SPLITTING = {"flat_map", "broadcast", "twice", "switch_map", "pairwise", "sliding windows"}
+FILLING = {"pairwise", "sliding windows"}
 ENDING = {"take", "take_while", "take_until"}
-NEEDING_THE_NEXT = {"pairwise", "sliding windows"}
-JOINING = {
-    "chunks", "untimed chunks", "keyed chunks", "chunks in chunks", "windows", "broadcast", "twice",
-    "debounce", "dropping buffer", "zip", "zip_latest", *NEEDING_THE_NEXT,
-}  # fmt: skip
 FRONTS = ("map", "stumble", "filter", "flat_map", "chunks", "windows", "delay", "unordered")
 """What one of two queues may go through by itself."""
 
 
-def possible(names: list[str], join: str, before: list[str]) -> Iterator[str]:
-    """Yield the operators without those that keep a message until the next, where they can't know it.
+def possible(names: list[str], join: str) -> list[str]:
+    """Return the names without what waits for values that never come.
 
-    Behind `concat` the first queue's last message would wait there for the second queue, which waits
-    for the first to end. Behind what joins, they let go at the end of what is there when that does,
-    and what it lets go of comes too late.
+    A strict partition hands on a value when the one before is settled: such a pipeline is refused. A
+    `zip` ends when a stream has ended, and that when its last message is settled.
     """
-    joining = bool(JOINING & {join, *before})
-    for name in names:
-        if name in NEEDING_THE_NEXT and (joining or join == "concat"):
-            continue
-        joining = joining or name in JOINING
-        yield name
+    end = names.index("strict") if "strict" in names else len(names)
+    if join.startswith("zip"):
+        end = 0
+    return [name for place, name in enumerate(names) if name not in FILLING or place < end]
 
 
 def distinguished(names: list[str]) -> list[str]:

@@ -1,6 +1,6 @@
 """An account that writes down what is settled in it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from typing import Any
 
 from ackflow.streams.core import Delivery, FailurePolicy, Outcome, Run, Token
@@ -21,6 +21,12 @@ class Recording:
 
     def judge(self, error: Exception) -> Outcome:
         return FailurePolicy().judge(error)
+
+    def eased(self) -> None:
+        """Nobody waits for it."""
+
+    def wholes(self, tags: Set[int]) -> Sequence[Any]:
+        return ()
 
     def roots(self, tag: int) -> Iterator[Any]:
         yield (self, tag)

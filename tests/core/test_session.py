@@ -1,7 +1,7 @@
 """Sessions: what the parts of one run share, and what people see of it."""
 
 import asyncio
-from dataclasses import FrozenInstanceError
+from dataclasses import FrozenInstanceError, replace
 from typing import Any
 
 import pytest
@@ -9,7 +9,7 @@ import pytest
 from ackflow import operators as op
 from ackflow import sinks, streams
 from ackflow.streams import Requeue, Skip
-from ackflow.streams.core import ACCEPTED, Kind, Session
+from ackflow.streams.core import ACCEPTED, CREDIT, OVER, Context, Kind, Session
 from tests.core.recording import Recording
 from tests.queues import closed
 
@@ -43,20 +43,28 @@ class Inlet(Recording):
 class Joiner:
     """Keeps tokens back."""
 
-    def __init__(self, *tokens: Any) -> None:
+    def __init__(self, *tokens: Any, depth: int = 1, lets_go: bool = True) -> None:
         self.tokens = tokens
         self.flushes: list[Any] = []
+        self.context = Context(Session(), False, 0, None, (), (depth,))
+        self.lets_go = lets_go
 
     def parked(self) -> Any:
         return self.tokens
 
-    def flush(self, reason: Any) -> None:
+    def flush(self, reason: Any) -> bool:
         self.flushes.append(reason)
+        return self.lets_go
+
+    def exhausted(self) -> None:
+        self.flushes.append("exhausted")
 
 
 def session(*inlets: Any, joiners: Any = (), looker: Any = None) -> Session:
     made = Session()
     made.inlets += inlets
+    for joiner in joiners:
+        joiner.context = replace(joiner.context, inputs=(inlets,))
     made.joiners += joiners
     made.looker = looker
     return made
@@ -174,7 +182,7 @@ async def test_a_halt_is_counted_and_logged_once_and_its_last_reason_is_shown(ca
     ]
 
 
-@pytest.mark.parametrize(("in_flight", "flushed"), [(0, True), (2, True), (3, False)])
+@pytest.mark.parametrize(("in_flight", "flushed"), [(0, False), (1, True), (2, True), (3, False)])
 def test_joiners_let_go_when_they_keep_all_that_a_starving_source_has_out(
     in_flight: int, flushed: bool
 ) -> None:
@@ -187,8 +195,27 @@ def test_joiners_let_go_when_they_keep_all_that_a_starving_source_has_out(
     assert empty.flushes == foreign.flushes == []
 
 
+def test_who_is_at_the_end_lets_go_before_those_further_down() -> None:
+    inlet = Inlet(3, over=True)
+    down, up = Joiner((inlet, 1), (inlet, 2), depth=3), Joiner((inlet, 3), depth=2)
+    stuck = Joiner((inlet, 3), depth=1, lets_go=False)
+    running = session(inlet, joiners=[down, up, stuck])
+    assert running.unpark(inlet)  # type: ignore[arg-type]
+    assert (stuck.flushes, up.flushes, down.flushes) == ([OVER], [OVER], [CREDIT])
+
+
+@pytest.mark.parametrize(("in_flight", "told"), [(1, [OVER]), (2, [CREDIT])])
+def test_who_waits_for_two_sources_is_at_the_end_when_both_rest(
+    in_flight: int, told: list[str]
+) -> None:
+    inlet, other = Inlet(1, over=True), Inlet(in_flight, over=True)
+    both = Joiner((inlet, 1), (other, 1))
+    assert session(inlet, other, joiners=[both]).unpark(inlet)  # type: ignore[arg-type]
+    assert both.flushes == told
+
+
 def test_relief_is_for_starving_sources_alone() -> None:
-    fed, starved = Inlet(starved=False), Inlet(starved=True)
+    fed, starved = Inlet(1, starved=False), Inlet(1)
     one, other = Joiner((fed, 1)), Joiner((starved, 1))
     session(fed, starved, joiners=[one, other]).relieve()
     assert (len(one.flushes), len(other.flushes)) == (0, 1)

@@ -18,7 +18,7 @@ from ackflow.streams.core import (
     fresh,
     settle,
 )
-from ackflow.streams.core.token import all_fresh, judge
+from ackflow.streams.core.token import all_fresh, gathered, judge
 from tests.core.recording import Recording
 
 REJECTED = Outcome(Kind.REJECT, ValueError("bad"))
@@ -193,3 +193,19 @@ def test_a_stretch_and_what_is_joined_of_it_are_gone_with_their_channel() -> Non
     account.closed = True
     assert not all_fresh(stretch)
     assert Joined(stretch).closed
+
+
+def test_a_message_is_gathered_when_all_its_open_parts_are() -> None:
+    account = Recording()
+    split = Split((account, 7))
+    one, other = split.part(), split.part()
+    assert account not in gathered([one, other])  # more parts may come
+    split.seal()
+    assert account not in gathered([one])
+    assert gathered([(Joined([one, (account, 8)]), 0), other])[account] == {7, 8}
+    inner = Split(other)
+    last = inner.part()
+    inner.seal()
+    assert gathered([last, one])[account] == {7}
+    settle([one], ACCEPTED)
+    assert gathered([last])[account] == {7}

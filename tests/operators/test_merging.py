@@ -81,3 +81,21 @@ async def test_streams_with_operators_of_their_own_can_be_merged() -> None:
     numbers = closed(["1", "x"], dead_letter="discard") | op.map(int)
     result = await (streams.of(10) | op.merge(numbers) | op.chunk(5) | sinks.to_list())
     assert [sorted(chunk) for chunk in result] == [[1, 10]]
+
+
+async def test_concat_goes_on_while_the_last_of_a_queue_waits_for_the_next() -> None:
+    first, second = closed([1, 2, 3]), closed([4, 5, 6])
+    pipeline = first | op.concat(second) | op.window(count=2) | sinks.to_list()
+    assert await pipeline == [[1, 2], [3, 4], [5, 6]]
+    assert_all_closed(first, second)
+
+
+async def test_concat_waits_for_what_the_stream_before_keeps() -> None:
+    first, second = closed([1, 2, 3]) | op.window(count=2), closed([4]) | op.window(count=2)
+    assert await (first | op.concat(second) | sinks.to_list()) == [[1, 2], [3], [4]]
+
+
+async def test_concat_begins_with_one_stream_when_those_before_have_nothing_left() -> None:
+    first, second = closed([0]), closed([1])
+    slow = first | op.delay(5)
+    assert await (slow | op.concat(second) | op.pairwise() | sinks.to_list()) == [(0, 1)]

@@ -79,3 +79,38 @@ async def test_both_values_of_a_pair_fail_with_it() -> None:
     queue = closed([1, 2], dead_letter="exchange")
     await (queue | op.pairwise() | Picky())
     assert sorted(queue.rejected) == [1, 2]
+
+
+async def test_what_a_chunk_keeps_to_the_end_is_in_a_pair() -> None:
+    queue = closed([1, 2, 3, 4, 5])
+    stream = queue | op.chunk(2, timeout=None) | op.unchunk()
+    assert await (stream | op.pairwise() | sinks.to_list()) == [*pairwise([1, 2, 3, 4, 5])]
+    assert_all_closed(queue)
+
+
+async def test_a_pair_waits_for_the_other_parts_of_its_message() -> None:
+    async def slowly(number: int) -> int:
+        await asyncio.sleep(number)
+        return number
+
+    queue = closed([3])
+    stream = queue | op.flat_map(range) | op.map_async(slowly) | op.pairwise()
+    assert await (stream | sinks.to_list()) == [(0, 1), (1, 2)]
+    assert_all_closed(queue)
+
+
+async def test_the_last_part_to_be_dropped_lets_the_others_go() -> None:
+    async def slowly(number: int) -> int:
+        await asyncio.sleep(number)
+        return number
+
+    queue = closed([2])
+    stream = queue | op.flat_map(range) | op.map_async(slowly) | op.filter(lambda n: n == 0)
+    assert await (stream | op.chunk(5, timeout=None) | sinks.to_list()) == [[0]]
+    assert_all_closed(queue)
+
+
+async def test_pairs_of_pairs_end() -> None:
+    queue = closed([1, 2, 3])
+    assert await (queue | op.pairwise() | op.pairwise() | sinks.to_list()) == [((1, 2), (2, 3))]
+    assert_all_closed(queue)

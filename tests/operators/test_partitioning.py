@@ -358,3 +358,32 @@ async def test_what_lies_beyond_the_end_of_the_stream_comes_again() -> None:
     assert await pipeline == [1]
     assert queue.acked == [1]
     assert queue.ready == [2, 3, 4]
+
+
+JOINING: list[Any] = [op.pairwise(), op.window(count=2)]
+
+
+@pytest.mark.parametrize("joining", JOINING, ids=repr)
+def test_what_waits_for_values_is_refused_where_these_wait_for_it(joining: Any) -> None:
+    untouched = op.map(lambda value: value)
+    for stream in (
+        lambda: streams.of(1) | op.partition(str, untouched, strict=True) | untouched | joining,
+        lambda: op.partition(str, untouched | joining, strict=True),
+    ):
+        with pytest.raises(ValueError, match=r"behind partition\(strict=True\).*put it further up"):
+            stream()
+    assert streams.of(1) | op.partition(str, untouched | joining)
+    assert streams.of(1) | joining | op.partition(str, untouched, strict=True)
+
+
+@pytest.mark.parametrize("joining", [op.chunk(2, timeout=None), op.window(count=1)])
+async def test_what_may_let_go_early_does_where_a_strict_partition_waits_for_it(
+    joining: Any,
+) -> None:
+    queue = streams.memory.queue(range(6))
+    parted = queue | op.partition(lambda _: 0, op.map(str), strict=True, keys=2)
+    handle = (parted | joining | sinks.to_list()).start()
+    await asyncio.sleep(1)
+    assert queue.acked[:5] == [*range(5)]
+    await handle.drain()
+    assert queue.acked == [*range(6)]

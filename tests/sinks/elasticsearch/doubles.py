@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any, NoReturn, TypeVar
 
@@ -69,6 +69,12 @@ class Source:
         if isinstance(error, Reject):
             return Outcome(Kind.REJECT, error)
         return Outcome(Kind.REQUEUE, error, attempt=True)
+
+    def eased(self) -> None:
+        """Nobody waits for it."""
+
+    def wholes(self, tags: Set[int]) -> Sequence[Any]:
+        return ()
 
     def roots(self, tag: int) -> Iterator[Any]:
         yield (self, tag)
