@@ -76,8 +76,10 @@ class Exchange(asyncio.Protocol):
         except HttpParserUpgrade:
             self._fail("the server changes to another protocol")
         except HttpParserError as error:
-            # What a callback of ours raises is the cause.
-            self._fail(str(error.__context__ or f"what came is no HTTP: {error}"))
+            # What a callback of ours raises is the context, if it is not what the loop runs under.
+            cause = error.__context__
+            ours = isinstance(cause, BrokenError)
+            self._fail(str(cause) if ours else f"what came is no HTTP: {error}")
 
     def eof_received(self) -> None:
         """End an answer that has no other end."""

@@ -29,6 +29,8 @@ class Places:
     target: str
     dead: str
     log: "Log"
+    pace: int
+    """Messages a second that it takes at most."""
 
 
 class Log:
@@ -110,7 +112,8 @@ def source(places: Places, *queues: str) -> Any:
         start_timeout=60,
         heartbeat=10,
     )
-    return consumed | op.tap(lambda body: places.log.write("taken", [number_in(body)]))
+    taken = consumed | op.tap(lambda body: places.log.write("taken", [number_in(body)]))
+    return taken | op.rate_limit(places.pace // len(places.queues))
 
 
 def bulk(places: Places) -> Any:

@@ -19,6 +19,10 @@ BEGUN = 4.0
 """Seconds within which a process has begun to consume, and chunks are written by themselves."""
 HANDED_OUT = 1.0
 """Seconds within which a broker hands out what it may, over a new connection."""
+APART = 3.0
+"""Seconds between two faults, about."""
+SLOWEST = 1_000
+"""Messages a second: fewer would take long to show that it goes on."""
 DRAINED = 0.25
 """The share of the messages that is consumed while processes are only drained."""
 
@@ -43,6 +47,9 @@ class Trial:
         self._stored = Stored(world, scenario, stem, self._calls)
         self._account = Account(self.name, published=messages, limited=kind == "limited")
         self._process: asyncio.subprocess.Process | None = None
+        # At full speed all would be done while the first server is away.
+        breaks = plan.drains + len(plan.faults) + 1
+        self._pace = max(SLOWEST, int(messages / (breaks * APART)))
         self._parts = len(scenario.parts(0))
         self._lost: set[int] = set()
         """What was nowhere when a queue was about to be deleted, which would have hidden it."""
@@ -108,6 +115,7 @@ class Trial:
                 "target": self._stored.target,
                 "dead": self._stored.dead,
                 "log": str(self._log),
+                "pace": self._pace,
             }
         )
 

@@ -162,3 +162,11 @@ async def test_what_is_no_answer_says_why(
     monkeypatch.setattr(exchange_module, "MOST_ANSWER", 64)
     with pytest.raises(BrokenError, match=reason):
         await answered(answer)
+
+
+async def test_why_it_is_no_answer_is_not_what_the_loop_runs_under() -> None:
+    try:
+        raise RuntimeError("no running event loop")
+    except RuntimeError:
+        with pytest.raises(BrokenError, match="what came is no HTTP: "):
+            await answered(bytes(64))
