@@ -41,7 +41,7 @@ class Absences:
         task.add_done_callback(self._tasks.discard)
 
     async def _return(self, queue: str) -> None:
-        wait, attempt = exponential(0.25, 10.0), 0
+        wait, attempt = exponential(0.25, 5.0), 0
         while not self._line.lost.done():
             attempt += 1
             await asyncio.sleep(wait(RetryState(attempt)))

@@ -25,8 +25,8 @@ from ackflow.streams.core.token import Account, Stretch
 A = TypeVar("A")
 Raw = TypeVar("Raw")
 
-RECONNECT = exponential(0.1, 10.0)
-"""Seconds before a further try to connect."""
+RECONNECT = exponential(0.1, 5.0)
+"""Seconds before a further try to connect: what was away is to be found again within ten."""
 LOOK = 0.05
 """Seconds after which a source that waits looks again who keeps what it waits for."""
 STEADY = 5.0

@@ -29,8 +29,8 @@ class Places:
     target: str
     dead: str
     log: "Log"
-    pace: int
-    """Messages a second that it takes at most."""
+    pace: int | None = None
+    """Messages a second that it takes at most, None for all that it can."""
 
 
 class Log:
@@ -113,6 +113,8 @@ def source(places: Places, *queues: str) -> Any:
         heartbeat=10,
     )
     taken = consumed | op.tap(lambda body: places.log.write("taken", [number_in(body)]))
+    if places.pace is None:
+        return taken
     return taken | op.rate_limit(places.pace // len(places.queues))
 
 
