@@ -84,8 +84,8 @@ def partition(
     was not used for longest has been closed. `idle`: seconds without a value after which a key is
     closed, or None for never. A key that comes again after that starts anew.
     Raises TypeError or ValueError, where it is written, for settings that can't be meant, and where it
-    is composed, for a strict one with `pairwise` or a window by `count` in it or behind it: they would
-    wait for what waits for them. A value whose key is not hashable fails by itself.
+    is composed, for a strict one with `pairwise` or a window by `count` in it or behind it, or a `zip`
+    before it: each would wait for the other. A value whose key is not hashable fails by itself.
     """
     check_function("op.partition(key)", key, instead="op.map_async before it")
     if not isinstance(step, Composable):

@@ -32,6 +32,7 @@ class Zip(Stage):
 
     name = "zip"
     holds = 1
+    pairs = True
 
     def __init__(self, others: tuple[Stream[Any], ...]) -> None:
         self.others = others
@@ -153,7 +154,8 @@ def zip(*streams: Stream[Any]) -> Zipping[*tuple[Any, ...]]:
     shortest stream is given back, untouched. When a tuple fails, each of its messages comes again by
     its own source's policy, and may find others beside it then.
     Raises TypeError or ValueError, where it is written, for what is no stream, and where it is composed,
-    for streams that share a source.
+    for streams that share a source, and before a strict `partition`, where the messages of a tuple that
+    fails could wait for each other.
     """
     check_streams("op.zip(*streams)", streams)
     return Zipping(Zip(streams))

@@ -58,7 +58,7 @@ class Stage:
     that it keeps one back at most, unless the broker has no credit left for more. `others`: streams
     that flow into it beside the one it is applied to. `fills`: whether it keeps elements back until
     others come, however long that takes; `strict`: whether it lets others come only once those before
-    are settled.
+    are settled; `pairs`: whether an element of one stream waits in it for one of another.
     """
 
     name: ClassVar[str] = "stage"
@@ -66,6 +66,7 @@ class Stage:
     keeps: float = 0.0
     fills: bool = False
     strict: bool = False
+    pairs: bool = False
     others: "tuple[Stream[Any], ...]" = ()
     catches: ClassVar[bool] = False
     passes_failures: ClassVar[bool] = False
@@ -207,8 +208,16 @@ def check_patience(source: Source, path: "tuple[Any, ...]") -> None:
 
 def check_strictness(path: "tuple[Any, ...]") -> None:
     """Raise ValueError where a stage waits for elements that another holds until those are settled."""
-    strict = None
+    strict = pairs = None
     for stage in path:
+        if pairs is not None and getattr(stage, "strict", False):
+            raise ValueError(
+                f"{stage.name}(strict=True): behind {pairs.name} a tuple that fails comes again as one "
+                "message of each stream, with others beside them, and they could wait for each other; "
+                f"put the partition before {pairs.name}"
+            )
+        if getattr(stage, "pairs", False):
+            pairs = stage
         if strict is not None and getattr(stage, "fills", False):
             raise ValueError(
                 f"{stage!r}: waits for further elements however long that takes, but behind "

@@ -5,6 +5,7 @@ import asyncio
 import json
 import platform
 import random
+import signal
 import sys
 import tempfile
 import time
@@ -73,6 +74,10 @@ def main() -> int:
     began = time.monotonic()
 
     async def bounded() -> dict[str, Any]:
+        task = asyncio.current_task()
+        assert task is not None
+        # So that servers and the process of the pipeline end with this one.
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
         async with asyncio.timeout(60 * chosen.minutes):
             return await chaos(chosen)
 

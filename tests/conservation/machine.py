@@ -270,9 +270,12 @@ FRONTS = ("map", "stumble", "filter", "flat_map", "chunks", "windows", "delay", 
 def possible(names: list[str], join: str) -> list[str]:
     """Return the names without what waits for values that never come.
 
-    A strict partition hands on a value when the one before is settled: such a pipeline is refused. A
-    `zip` ends when a stream has ended, and that when its last message is settled.
+    A strict partition hands on a value when the one before is settled: such a pipeline is refused, and
+    one with `zip` before it. A `zip` ends when a stream has ended, and that when its last message is
+    settled.
     """
+    if join == "zip":
+        names = [name for name in names if name != "strict"]
     end = names.index("strict") if "strict" in names else len(names)
     if join.startswith("zip"):
         end = 0

@@ -376,6 +376,15 @@ def test_what_waits_for_values_is_refused_where_these_wait_for_it(joining: Any) 
     assert streams.of(1) | joining | op.partition(str, untouched, strict=True)
 
 
+def test_what_comes_again_apart_is_refused_where_it_could_wait_for_its_other_half() -> None:
+    pairs: Any = streams.of(1) | op.zip(streams.of(2))
+    with pytest.raises(ValueError, match="put the partition before zip"):
+        pairs | op.partition(first, op.map(first), strict=True)
+    assert pairs | op.partition(first, op.map(first))
+    parted: Any = streams.of(1) | op.partition(str, op.map(str), strict=True)
+    assert parted | op.zip(streams.of(2))
+
+
 @pytest.mark.parametrize("joining", [op.chunk(2, timeout=None), op.window(count=1)])
 async def test_what_may_let_go_early_does_where_a_strict_partition_waits_for_it(
     joining: Any,

@@ -77,6 +77,23 @@ async def test_a_closed_index_rejects_or_halts_as_told(server: Elasticsearch, in
         await resumed(engine, write)
 
 
+# -- memory -------------------------------------------------------------------------------------
+
+
+async def test_a_circuit_breaker_is_waited_for(elasticsearch8: Elasticsearch) -> None:
+    """Version 9 takes bulks piece by piece, and has the indexing pressure say no instead."""
+    server, word = elasticsearch8, "x" * 5_000
+    limit = cluster(server, network__breaker__inflight_requests__limit="4kb")
+    async with running(server.url, index="broken", id="n", backoff=(0.01, 0.2)) as engine:
+        with limit:
+            write = engine.start({"n": 1, "word": word})
+            await until(lambda: engine.statistics.bulks.get(429))
+            assert engine.source.outcomes == {}
+        await resumed(engine, write)
+    assert documents(server, "broken") == {"1": {"n": 1, "word": word}}
+    server.request("DELETE", "/broken")
+
+
 # -- blocks -------------------------------------------------------------------------------------
 
 

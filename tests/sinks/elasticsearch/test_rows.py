@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).parent
-NODES = {"server", "secured", "writer", "make_elasticsearch", "own_elasticsearch"}
+NODES = {"server", "elasticsearch8", "secured", "writer", "make_elasticsearch", "own_elasticsearch"}
 """Fixtures that are real nodes, or bring one."""
 BOTH = {"server", "secured", "writer", "version"}
 """Those, and the parameter, by which a test runs on both versions."""
@@ -127,7 +127,8 @@ WHOLE = [
     Row(
         "408, 429",
         "sent again as a whole, as late as Retry-After says; fewer requests",
-        of("servers", "full_queues_are_waited_for_and_nothing_is_lost"),
+        of("servers", "full_queues_are_waited_for_and_nothing_is_lost")
+        + of("blocks", "a_circuit_breaker_is_waited_for"),
         of("http", "what_passes_is_survived_with_the_same_ids")
         + of("sink", "retry_after_is_honoured", "pressure_alone_is_no_outage"),
     ),
