@@ -38,6 +38,7 @@ class BodySource(Source):
 
     name = "amqp.queue"
     bounded = True
+    gives: type = bytes
     properties = False
     """Whether it hands out the properties of messages."""
 
@@ -76,6 +77,7 @@ class DeliverySource(BodySource):
     """Queues of a broker as a source of whole deliveries."""
 
     name = "amqp.deliveries"
+    gives = Delivery
     properties = True
 
     def value(self, consumer: Consumer) -> Callable[[Raw], Delivery]:

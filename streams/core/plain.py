@@ -104,11 +104,11 @@ class Plain(Source):
         self.name = name  # type: ignore[misc]
         self.on_error = on_error
         self._settings = settings
-        self._values = values
+        self.values = values
 
     @property
     def size(self) -> int | None:
-        return len(self._values) if isinstance(self._values, Sized) else None
+        return len(self.values) if isinstance(self.values, Sized) else None
 
     @property
     def settings(self) -> Mapping[str, Any]:

@@ -119,10 +119,12 @@ class Source(Stage):
     """Where a stream begins. `prefetch` is None where it is to be derived from what lies behind.
 
     `patience`: seconds within which it wants its messages settled, None for as long as it takes.
+    `gives`: the type of its values, where all have the same.
     """
 
     prefetch: int | None = None
     patience: float | None = None
+    gives: type | None = None
     bounded = False
     """Whether prefetch means something to it."""
 

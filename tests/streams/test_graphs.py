@@ -5,7 +5,7 @@ import subprocess
 import sys
 import typing
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from textwrap import dedent
@@ -98,7 +98,7 @@ TEXTS: dict[str, tuple[Any, str]] = {
     "pipeline": (
         streams.of(1, 2) | op.map(book) | op.chunk(256) | op.chunk(10) | sinks.each(print),
         """
-        ● of(values=2)
+        ● of(values=2)  → int
         ○ map(f=book)
         ○ chunk(size=256, timeout=1.0)  → up to 256
         ○ chunk(size=10, timeout=1.0)  → up to 10 × 256
@@ -108,7 +108,7 @@ TEXTS: dict[str, tuple[Any, str]] = {
     "stream": (
         streams.of(1) | op.chunk(3) | op.unchunk(),
         """
-        ● of(values=1)
+        ● of(values=1)  → int
         ○ chunk(size=3, timeout=1.0)  → up to 3
         ○ unchunk()  → single
         """,
@@ -121,26 +121,29 @@ TEXTS: dict[str, tuple[Any, str]] = {
         op.map(book) | (op.skip(1) | (op.take(2) | Own())),
         "○ map(f=book)\n○ skip(n=1)\n○ take(n=2)\n■ Own()",
     ),
-    "own sinks": (streams.of(1) | Own(), "● of(values=1)\n■ Own()"),
+    "own sinks": (streams.of(1) | Own(), "● of(values=1)  → int\n■ Own()"),
     "a function of streams": (op.map(book) | (lambda s: s), "○ map(f=book)\n■ function()"),
     "partials": (op.map(partial(book, 1)), "○ map(f=partial(book))"),
     "merge": (
         streams.of(1) | op.map(book) | op.merge(streams.of(2, 3), streams.of()) | sinks.to_list(),
         """
-        ┌─ ● of(values=1)
+        ┌─ ● of(values=1)  → int
         │  ○ map(f=book)
-        ├─ ● of(values=2)
+        ├─ ● of(values=2)  → int
         ├─ ● of(values=0)
         ○ merge()
         ■ to_list()
         """,
     ),
-    "concat": (streams.of(1) + streams.of(2), "┌─ ● of(values=1)\n├─ ● of(values=1)\n○ concat()"),
+    "concat": (
+        streams.of(1) + streams.of(2),
+        "┌─ ● of(values=1)  → int\n├─ ● of(values=1)  → int\n○ concat()",
+    ),
     "zip without a stream": (
         op.map(book) | op.zip(streams.of(2)) | op.take(1),
-        "┌─ ○ map(f=book)\n├─ ● of(values=1)\n○ zip()\n○ take(n=1)",
+        "┌─ ○ map(f=book)\n├─ ● of(values=1)  → int\n○ zip()\n○ take(n=1)",
     ),
-    "zip at the beginning": (op.zip(streams.of(2)), "┌─ ● of(values=1)\n○ zip()"),
+    "zip at the beginning": (op.zip(streams.of(2)), "┌─ ● of(values=1)  → int\n○ zip()"),
     "broadcast": (
         op.broadcast(op.filter(bool), op.map(book) | op.chunk(10)) | op.take(1),
         """
@@ -169,7 +172,7 @@ TEXTS: dict[str, tuple[Any, str]] = {
             sinks.count(),
         ),
         """
-        ● of(values=1)
+        ● of(values=1)  → int
         ■ tee()
         ├─ ○ chunk(size=2, timeout=1.0)  → up to 2
         │  ■ each(f=print)
@@ -215,6 +218,23 @@ def odd(value: Any) -> Any:
     return value
 
 
+def orders(document: Any) -> list[Order]:
+    return []
+
+
+def pages(document: Any) -> Generator[tuple[int, list[str]], None, bool]:
+    yield (1, [])
+    return True
+
+
+async def readings(sensor: Any) -> AsyncIterator[float | None]:
+    yield None
+
+
+def pair(document: Any) -> tuple[int, str]:
+    return (1, "")
+
+
 odd.__annotations__["return"] = Silent()
 T = TypeVar("T")
 
@@ -240,16 +260,47 @@ def same(value: T) -> T:
         (op.map(odd), ""),
         (op.filter(bool), ""),
         (op.flat_map(parse), ""),
+        (op.flat_map(orders), "Order"),
+        (op.flat_map(pages), "tuple[int, list[str]]"),
+        (op.switch_map(readings), "float | None"),
+        (op.flat_map(str), "str"),
+        (op.flat_map(pair), ""),
     ],
 )
 def test_what_a_function_says_that_it_returns_stands_behind_its_stage(
     operator: Any, expected: str
 ) -> None:
-    graph = streams.graph(streams.of(1) | operator | sinks.count())
+    graph = streams.graph(streams.from_iterable(iter([1])) | operator | sinks.count())
     (node,) = [node for node in nodes(graph) if node.kind == "operator"]
     assert node.carries == expected
     assert (expected in words(graph.svg())) is bool(expected)
     assert (f"  → {expected}" in graph.text(200)) is bool(expected)
+
+
+async def rows() -> AsyncIterator[list[Order]]:
+    yield []
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        (streams.amqp.queue("words"), "bytes"),
+        (streams.amqp.deliveries("words"), "Delivery"),
+        (streams.of(1, 2), "int"),
+        (streams.of(1, "two"), ""),
+        (streams.of(), ""),
+        (streams.from_iterable(["a", "b"]), "str"),
+        (streams.from_iterable(iter(["a"])), ""),
+        (streams.from_lists(rows, name="rows"), "Order"),
+        (streams.files.lines("words.txt"), "str"),
+        (streams.http.lines("http://localhost/"), "str"),
+        (streams.every(1), "int"),
+        (streams.memory.queue(["a"]), ""),
+    ],
+)
+def test_what_a_source_hands_out_stands_behind_it(source: Any, expected: str) -> None:
+    (node,) = [node for node in nodes(streams.graph(source)) if node.kind == "source"]
+    assert node.carries == expected
 
 
 @pytest.mark.parametrize("name", TEXTS)
@@ -275,8 +326,8 @@ def test_mermaid_joins_what_flows_together_and_labels_what_parts() -> None:
         '    n0(["of<br/>values=1"])\n'
         '    n1(["of<br/>values=1"])\n'
         '    n2["merge"]\n'
-        "    n0 --> n2\n"
-        "    n1 --> n2\n"
+        '    n0 -->|"int"| n2\n'
+        '    n1 -->|"int"| n2\n'
         '    n3["chunk<br/>size=2<br/>timeout=1.0"]\n'
         "    n2 --> n3\n"
         '    n4["partition.key<br/>f=book"]\n'
