@@ -218,8 +218,8 @@ async def test_without_a_terminal_there_is_a_line_every_ten_seconds(
         display.show(words=(handle := pipeline.start(measure=True)))
         await handle
     assert out.text.splitlines()[:2] == [
-        "words: running, 10 s, 9 of 25 (36%) settled, 1/s, 0 in flight, 0 failed",
-        "words: running, 20 s, 19 of 25 (76%) settled, 1/s, 0 in flight, 0 failed",
+        "words: running, 10 s, 9 of 25 (36%) settled, 1/s, 6 in flight, 0 failed",
+        "words: running, 20 s, 19 of 25 (76%) settled, 1/s, 6 in flight, 0 failed",
     ]
     assert out.text.splitlines()[2].startswith("words: 25 delivered, 25 accepted in 25.0 s")
     assert len(out.text.splitlines()) == 4

@@ -250,7 +250,7 @@ def test_a_terminal_that_lacks_a_character_gets_an_escape(shell: Shell) -> None:
         text=True,
         check=False,
     )
-    assert (result.returncode, result.stdout) == (Code.WELL, "\\u25cf of(values=1)\n")
+    assert (result.returncode, result.stdout) == (Code.WELL, "\\u25cf of(values=1)  \\u2192 int\n")
 
 
 @pytest.mark.parametrize("name", ["bash", "zsh", "fish"])
