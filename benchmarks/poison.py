@@ -49,7 +49,7 @@ WAIT = 0.2
 PREFETCH = 512
 POLL = 0.02
 """Seconds between looks at whether all is done."""
-SHARE = 0.75
+SHARE = 0.5
 """The part of the further attempts that has to come by the retry queue, for that is what is measured."""
 
 
