@@ -209,3 +209,25 @@ def test_a_message_is_gathered_when_all_its_open_parts_are() -> None:
     assert gathered([last, one])[account] == {7}
     settle([one], ACCEPTED)
     assert gathered([last])[account] == {7}
+
+
+def test_values_of_no_message_are_gathered_as_they_are() -> None:
+    assert gathered([(NOBODY, 0)]) == {NOBODY: {0}}
+
+
+def test_who_waits_hears_of_a_part_that_is_settled_before_the_others() -> None:
+    class Waiting(Recording):
+        heard = 0
+
+        def eased(self) -> None:
+            self.heard += 1
+
+    account = Waiting()
+    split = Split((Joined([(account, 1), (account, 2)]), 0))
+    parts = [split.part(), split.part()]
+    split.seal()
+    assert account.heard == 1
+    settle(parts[:1], ACCEPTED)
+    assert account.heard == 2
+    settle(parts[1:], ACCEPTED)
+    assert (account.heard, account.kinds) == (2, {1: "ACCEPTED", 2: "ACCEPTED"})

@@ -114,3 +114,31 @@ async def test_pairs_of_pairs_end() -> None:
     queue = closed([1, 2, 3])
     assert await (queue | op.pairwise() | op.pairwise() | sinks.to_list()) == [((1, 2), (2, 3))]
     assert_all_closed(queue)
+
+
+async def test_parts_of_what_others_wait_for_let_go_together() -> None:
+    queue = closed([2, 2])
+    stream = queue | op.distinct() | op.flat_map(range) | op.filter(lambda n: n == 0)
+    assert await (stream | op.chunk(5, timeout=None) | sinks.to_list()) == [[0]]
+    assert_all_closed(queue)
+
+
+async def test_a_run_ends_while_its_source_is_about_to_look_again() -> None:
+    async def slowly(number: int) -> int:
+        await asyncio.sleep(number)
+        return number
+
+    queue = streams.memory.queue([3], prefetch=1)
+    stream = queue | op.flat_map(range) | op.map_async(slowly) | op.filter(bool)
+    handle = (stream | op.delay(10) | sinks.to_list()).start()
+    await asyncio.sleep(0.01)  # the first part was dropped just now
+    await handle.abort()
+    assert queue.ready == [3]
+
+
+async def test_a_plain_source_is_waited_for_beside_a_queue() -> None:
+    late = streams.of(3) | op.delay(5)
+    stream = closed([1, 2]) | op.merge(late) | op.window(count=2)
+    assert await (stream | sinks.to_list()) == [[1, 2], [3]]
+    both = closed([1]) | op.merge(streams.of(2) | op.delay(5)) | op.pairwise()
+    assert await (both | sinks.to_list()) == [(1, 2)]
