@@ -11,6 +11,13 @@ from ackflow import sinks, streams
 from tests.queues import assert_all_closed, closed
 from tests.times import Arrivals, came_out, schedules, singly
 
+
+async def slowly(number: int) -> int:
+    """Return a number after so many seconds."""
+    await asyncio.sleep(number)
+    return number
+
+
 bounded = settings(max_examples=80, deadline=None, database=None)
 
 
@@ -89,10 +96,6 @@ async def test_what_a_chunk_keeps_to_the_end_is_in_a_pair() -> None:
 
 
 async def test_a_pair_waits_for_the_other_parts_of_its_message() -> None:
-    async def slowly(number: int) -> int:
-        await asyncio.sleep(number)
-        return number
-
     queue = closed([3])
     stream = queue | op.flat_map(range) | op.map_async(slowly) | op.pairwise()
     assert await (stream | sinks.to_list()) == [(0, 1), (1, 2)]
@@ -100,10 +103,6 @@ async def test_a_pair_waits_for_the_other_parts_of_its_message() -> None:
 
 
 async def test_the_last_part_to_be_dropped_lets_the_others_go() -> None:
-    async def slowly(number: int) -> int:
-        await asyncio.sleep(number)
-        return number
-
     queue = closed([2])
     stream = queue | op.flat_map(range) | op.map_async(slowly) | op.filter(lambda n: n == 0)
     assert await (stream | op.chunk(5, timeout=None) | sinks.to_list()) == [[0]]
@@ -124,10 +123,6 @@ async def test_parts_of_what_others_wait_for_let_go_together() -> None:
 
 
 async def test_a_run_ends_while_its_source_is_about_to_look_again() -> None:
-    async def slowly(number: int) -> int:
-        await asyncio.sleep(number)
-        return number
-
     queue = streams.memory.queue([3], prefetch=1)
     stream = queue | op.flat_map(range) | op.map_async(slowly) | op.filter(bool)
     handle = (stream | op.delay(10) | sinks.to_list()).start()
