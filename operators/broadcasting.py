@@ -69,7 +69,7 @@ class _Branches:
     def __init__(
         self, stage: Broadcast, context: Context, upstream: AsyncIterator[Run[Any]]
     ) -> None:
-        self._stage = stage
+        self._context = context
         self._session: Session = context.session
         self._closed = False
         self._wake = asyncio.Event()
@@ -114,7 +114,7 @@ class _Branches:
             for lane in self._lanes:
                 lane.end()
         elif run.error is not None:
-            self._session.failed(run.tokens, run.error, repr(self._stage), run.values[0])
+            self._context.failed(run)
         else:
             await self._put(run)
 

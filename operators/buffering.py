@@ -82,7 +82,7 @@ class _Buffered(Keeper):
         settle([token for _, token, error in entries if error is None], SKIPPED)
         for value, token, error in entries:
             if error is not None:
-                self.session.failed([token], error, repr(self.stage), value)
+                self.context.failed(Run([value], [token], error))
 
     def purge(self) -> None:
         self._waiting = deque(entry for entry in self._waiting if fresh(entry[1]))

@@ -75,7 +75,7 @@ class Calls:
         self._function = call
         self._context = context
         self._observer = context.session.observer
-        self._circuit = context.session.circuit(repr(stage))
+        self._circuit = context.circuit()
         self._most = stage.concurrency + ahead(stage.concurrency)
         self._name = f"{stage!r:.80}: a call"
         self._create_task = asyncio.get_running_loop().create_task
@@ -217,7 +217,7 @@ class Calls:
             raise failure
         if self._context.caught:
             return Run([call.value], [call.token], failure)
-        self._context.session.failed([call.token], failure, repr(self._stage), call.value)
+        self._context.failed(Run([call.value], [call.token], failure))
         return None
 
     async def _close(self) -> None:

@@ -95,7 +95,7 @@ class Chunker:
         if run is END:
             return
         if run.error is not None:
-            self._session.failed(run.tokens, run.error, repr(self._stage), run.values[0])
+            self.context.failed(run)
             return
         for key, part in self._by_key(run.living() if lost else run):
             self._add(key, part)
@@ -143,7 +143,7 @@ class Chunker:
                 sizes.append(len(value))
             except Exception as error:
                 error.add_note("op.chunk(max_bytes) counts len(value): give it bytes or str")
-                self._session.failed([token], error, repr(self._stage), value)
+                self.context.failed(Run([value], [token], error))
             else:
                 kept.values.append(value)
                 tokens.append(token)

@@ -54,10 +54,10 @@ class Custom(Stage):
         try:
             async for run in upstream:
                 if run.error is not None:
-                    context.session.failed(run.tokens, run.error, repr(self), run.values[0])
+                    context.failed(run)
                     continue
                 for value, token in zip(run.values, run.tokens, strict=True):
-                    yield Message(value, token, context.session, repr(self), context.places)
+                    yield Message(value, token, context.session, context.name, context.places)
         finally:
             await close(upstream)
 

@@ -26,7 +26,6 @@ from ackflow.streams.core import (
     RootToken,
     Run,
     Same,
-    Session,
     Stage,
     Token,
     check_count,
@@ -58,7 +57,7 @@ class Distinct(Stage):
         self, context: Context, *inputs: AsyncIterator[Run[Any]]
     ) -> AsyncGenerator[Run[Any]]:
         (upstream,) = inputs
-        keys = _Keys(self, context.session)
+        keys = _Keys(self, context)
         try:
             async for run in upstream:
                 first = keys.select(run) if run.error is None else run
@@ -71,9 +70,10 @@ class Distinct(Stage):
 class _Keys:
     """The keys of one `distinct` in one run: those that are remembered, and those under way."""
 
-    def __init__(self, stage: Distinct, session: Session) -> None:
+    def __init__(self, stage: Distinct, context: Context) -> None:
         self._stage = stage
-        self._session = session
+        self._context = context
+        self._session = context.session
         self._remembered: OrderedDict[Hashable, float] = OrderedDict()
         """When the first value of a key was accepted, the oldest first."""
         self._holders: dict[Hashable, Holder] = {}
@@ -89,7 +89,7 @@ class _Keys:
             try:
                 holder, remembered = self._holders.get(key), key in self._remembered
             except Exception as error:  # keys that can't be compared
-                self._session.failed([token], error, repr(self._stage), value)
+                self._context.failed(Run([value], [token], error))
                 continue
             if remembered:
                 known.append(token)

@@ -37,7 +37,7 @@ class Prefix(OfFunction, Stage):
         self, context: Context, *inputs: AsyncIterator[Run[Any]]
     ) -> AsyncGenerator[Run[Any]]:
         (upstream,) = inputs
-        call = Calling(f"op.{self.name}(f)", _answering(self.function), context, self)
+        call = Calling(f"op.{self.name}(f)", _answering(self.function), context)
         try:
             async for run in upstream:
                 rest = run

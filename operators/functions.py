@@ -11,7 +11,6 @@ from ackflow.streams.core import (
     Context,
     Interrupted,
     Run,
-    Stage,
     Token,
     close_coroutines,
     function_name,
@@ -57,14 +56,11 @@ class Calling:
     What it raises is that message's own; an outage halts and is tried again.
     """
 
-    def __init__(
-        self, call: str, function: Callable[[Any], Any], context: Context, stage: Stage
-    ) -> None:
+    def __init__(self, call: str, function: Callable[[Any], Any], context: Context) -> None:
         self._call = call
         self._function = function
-        self._session = context.session
-        self._circuit = context.session.circuit(repr(stage))
-        self._stage = stage
+        self._context = context
+        self._circuit = context.circuit()
 
     async def __call__(self, value: Any, token: Token) -> Any:
         """Return the function's answer, or FAILED when the message was settled as failed."""
@@ -74,7 +70,7 @@ class Calling:
             except OUTAGES:
                 return await self._circuit.run(self._later, value)
         except Exception as error:
-            self._session.failed([token], error, repr(self._stage), value)
+            self._context.failed(Run([value], [token], error))
             return FAILED
 
     async def _later(self, value: Any) -> Any:

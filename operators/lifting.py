@@ -111,7 +111,7 @@ class _Lockstep:
 
     def __init__(self, stage: Lift, context: Context, upstream: AsyncIterator[Run[Any]]) -> None:
         self._stage = stage
-        self._session = context.session
+        self._context = context
         self._upstream = upstream
         self._pulled: tuple[Any, Token] | None = None
         self._error: Exception | None = None
@@ -135,7 +135,7 @@ class _Lockstep:
         async with aclosing(self._upstream):  # type: ignore[type-var]
             async for run in self._upstream:
                 if run.error is not None:
-                    self._session.failed(run.tokens, run.error, repr(self._stage), run.values[0])
+                    self._context.failed(run)
                     continue
                 for pair in zip(run.values, run.tokens, strict=True):
                     self._pulled = pair
@@ -159,7 +159,7 @@ class _Lockstep:
         (value, token), self._pulled = self._pulled, None
         error, self._error = self._error, None
         if error is not None:
-            self._session.failed([token], error, repr(self._stage), value)
+            self._context.failed(Run([value], [token], error))
         elif final and not self._ended:
             settle([token], GIVEN_BACK)
         else:

@@ -110,7 +110,7 @@ class MapChunk(OfFunction, Step):
         kept: list[Token] = []
         for value, entry, member in zip(before, chunk, members, strict=True):
             if _failed(entry):
-                context.session.failed([member], entry, repr(self), value)
+                context.failed(Run([value], [member], entry))
             else:
                 good.append(entry)
                 kept.append(member)

@@ -93,7 +93,7 @@ class Partitions:
                 partition = self._partition(key)
             except Exception as error:  # keys that can't be compared
                 self._arrived.popleft()
-                self.session.failed([turn.token], error, repr(self.stage), turn.value)
+                self.context.failed(Run([turn.value], [turn.token], error))
                 continue
             if partition is None:
                 break

@@ -52,11 +52,11 @@ class FlatMap(OfFunction, Stage):
         self, context: Context, *inputs: AsyncIterator[Run[Any]]
     ) -> AsyncGenerator[Run[Any]]:
         (upstream,) = inputs
-        circuit = context.session.circuit(repr(self))
+        circuit = context.circuit()
         try:
             async for run in upstream:
                 if run.error is not None:
-                    context.session.failed(run.tokens, run.error, repr(self), run.values[0])
+                    context.failed(run)
                     continue
                 async with aclosing(self._parts(context, circuit, run)) as parts:
                     async for part in parts:
@@ -82,7 +82,7 @@ class FlatMap(OfFunction, Stage):
                         values, tokens = [], []
                         await asyncio.sleep(0)
             except Exception as error:
-                context.session.record(error, repr(self), value)
+                context.session.record(error, context.name, value)
                 split.seal(verdict(split, error))
             else:
                 split.seal()

@@ -65,8 +65,9 @@ class _Switch:
         self, stage: SwitchMap, context: Context, upstream: AsyncIterator[Run[Any]]
     ) -> None:
         self._stage = stage
+        self._context = context
         self._session = context.session
-        self._circuit = context.session.circuit(repr(stage))
+        self._circuit = context.circuit()
         self._wake = asyncio.Event()
         self._pull = Pull(upstream, self._wake)
         self._arrived: deque[tuple[Any, Token]] = deque()
@@ -104,7 +105,7 @@ class _Switch:
         if run is END:
             return
         if run.error is not None:
-            self._session.failed(run.tokens, run.error, repr(self._stage), run.values[0])
+            self._context.failed(run)
         else:
             self._arrived.extend(zip(run.values, run.tokens, strict=True))
 
@@ -176,10 +177,10 @@ class _Switch:
                 making.pull.take()
             await making.close()
         except Exception as error:
-            self._session.record(error, repr(self._stage), making.value)
+            self._session.record(error, self._context.name, making.value)
 
     def _failed(self, making: _Making, error: Exception) -> None:
-        self._session.record(error, repr(self._stage), making.value)
+        self._session.record(error, self._context.name, making.value)
         making.split.seal(verdict(making.split, error))
 
 

@@ -101,7 +101,7 @@ class _Last(Keeper):
 
     def accept(self, run: Run[Any]) -> None:
         if run.error is not None:
-            self.session.failed(run.tokens, run.error, repr(self.stage), run.values[0])
+            self.context.failed(run)
             return
         settle([*self.parked(), *run.tokens[:-1]], SKIPPED)
         self._last = run.part(len(run) - 1)

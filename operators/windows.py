@@ -107,7 +107,7 @@ class Windows(Keeper):
 
     def accept(self, run: Run[Any]) -> None:
         if run.error is not None:
-            self.session.failed(run.tokens, run.error, repr(self.stage), run.values[0])
+            self.context.failed(run)
             return
         self._arrived.append((now(), run))
         self._over = False

@@ -195,7 +195,7 @@ class FirstWriter:
     async def put(self, run: Run[Any]) -> None:
         """Take the first value that did not fail."""
         if run.error is not None:
-            self._session.failed(run.tokens, run.error, "first", run.values[0])
+            self._session.failed(run, "first")
             return
         taken = 0
         if not self._session.stopping:

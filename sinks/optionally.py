@@ -61,7 +61,7 @@ class OptionalWriter:
     async def put(self, run: Run[Any]) -> None:
         """Accept a run; drop and count what there is no room for."""
         if run.error is not None:
-            self._session.failed(run.tokens, run.error, "optional", run.values[0])
+            self._session.failed(run, "optional")
             return
         settle(run.tokens, ACCEPTED)
         room = max(0, WAITING - self._waiting)

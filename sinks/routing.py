@@ -57,14 +57,14 @@ class RouteWriter:
     async def put(self, run: Run[Any]) -> None:
         """Write each element where its key says; one without a way fails by itself."""
         if run.error is not None:
-            self._session.failed(run.tokens, run.error, "route", run.values[0])
+            self._session.failed(run, "route")
             return
         parts: dict[int, tuple[Any, list[Any], list[Token]]] = {}
         for value, token in zip(run.values, run.tokens, strict=True):
             try:
                 writer = self._writer(value)
             except Exception as error:
-                self._session.failed([token], error, "route", value)
+                self._session.failed(Run([value], [token], error), "route")
                 continue
             _, values, tokens = parts.setdefault(id(writer), (writer, [], []))
             values.append(value)

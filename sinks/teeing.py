@@ -89,7 +89,7 @@ class TeeWriter:
     async def put(self, run: Run[Any]) -> None:
         """Hand a run to every branch; the slowest sets the pace."""
         if run.error is not None:
-            self._session.failed(run.tokens, run.error, "tee", run.values[0])
+            self._session.failed(run, "tee")
             return
         if self._session.draining and not self._chunks:
             settle(run.tokens, GIVEN_BACK)

@@ -60,6 +60,7 @@ from ackflow.streams.core.polymorphic import (
 )
 from ackflow.streams.core.portion import check_answer
 from ackflow.streams.core.pulling import END, Pull, close
+from ackflow.streams.core.roster import Roster
 from ackflow.streams.core.run import Run, concatenate
 from ackflow.streams.core.session import CREDIT, OVER, Halt, Joiner, Session
 from ackflow.streams.core.settings import check_count, check_duration, check_flag, check_seconds
@@ -159,6 +160,7 @@ __all__ = [
     "Requeue",
     "RetryState",
     "RootToken",
+    "Roster",
     "Run",
     "Same",
     "Session",

@@ -141,6 +141,5 @@ class Fused:
         if self._contexts[-1].caught:
             return [(failed, len(self._applies))]
         assert failed.error is not None
-        name = repr(self._steps[min(index, len(self._steps) - 1)])
-        self._session.failed(failed.tokens, failed.error, name, failed.values[0])
+        self._contexts[min(index, len(self._steps) - 1)].failed(failed)
         return []

@@ -9,6 +9,7 @@ from ackflow.streams.core.cancelling import cancelled
 from ackflow.streams.core.course import Course
 from ackflow.streams.core.errors import shown
 from ackflow.streams.core.meter import Meters, StageCount
+from ackflow.streams.core.roster import Roster
 from ackflow.streams.core.session import Halt, Session
 from ackflow.streams.core.settings import is_duration
 from ackflow.streams.core.summary import Summary
@@ -64,9 +65,9 @@ class Handle(Generic[R_co]):
     ) -> None:
         self.pipeline = pipeline
         """What runs."""
-        self._session = Session()
+        self._session = Session(roster := Roster(pipeline.stream, pipeline.sink))
         self._session.limit = limit
-        self._session.meters = Meters(pipeline) if measure else None
+        self._session.meters = Meters(pipeline, roster) if measure else None
         self._session.observer = observer
         size = pipeline.stream.size
         self.total = limit if size is None else min(size, limit or size)

@@ -10,6 +10,7 @@ from ackflow.streams.core.errors import PrefetchExhausted
 from ackflow.streams.core.handle import Handle, Interrupted
 from ackflow.streams.core.message import Message
 from ackflow.streams.core.pulling import END, close
+from ackflow.streams.core.roster import Roster
 from ackflow.streams.core.session import Session
 from ackflow.streams.core.token import Token
 
@@ -30,7 +31,7 @@ class Looking:
         """`count`: how many values are wanted, 0 for unknown, None when messages are settled by hand."""
         self._stream = stream
         self._by_hand = count is None
-        self._session = Session(looking=count or 0)
+        self._session = Session(Roster(stream), looking=count or 0)
         self._seen: list[Token] = []
         self._most = 64
 
@@ -55,7 +56,7 @@ class Looking:
             await self._awaited(self._session.open())
             while (run := await self._awaited(anext(runs, END))) is not END:
                 if run.error is not None:
-                    self._session.failed(run.tokens, run.error, "looking", run.values[0])
+                    self._session.failed(run, "looking")
                     continue
                 for value, token in zip(run.values, run.tokens, strict=True):
                     message = Message(value, token, self._session, "by hand", self._stream.places)

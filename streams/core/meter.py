@@ -17,6 +17,7 @@ from ackflow.streams.core.stage import Source, Step
 if TYPE_CHECKING:
     from ackflow.streams.core.inlet import Inlet
     from ackflow.streams.core.pipeline import Pipeline
+    from ackflow.streams.core.roster import Roster
     from ackflow.streams.core.stream import Stream
     from ackflow.streams.core.summary import Summary
 
@@ -152,17 +153,15 @@ class Meters:
     waited for at once.
     """
 
-    def __init__(self, pipeline: "Pipeline[Any]") -> None:
+    def __init__(self, pipeline: "Pipeline[Any]", roster: "Roster") -> None:
         self._clock = asyncio.get_running_loop().time
         self._began: float | None = None
         self._ended: float | None = None
+        self._names = roster.names
         self._streams: dict[int, Meter] = {}
-        order: list[Stream[Any]] = [pipeline.stream]
-        for stream in order:
-            order += stream.inputs
-        for stream in reversed(order):
+        for stream in roster.streams:
             before = [self._streams[id(each)] for each in stream.inputs]
-            self._streams.setdefault(id(stream), Meter(stream.stage, before, self._clock))
+            self._streams[id(stream)] = Meter(stream.stage, before, self._clock)
         self.sink = Meter(pipeline.sink, [self._streams[id(pipeline.stream)]], self._clock)
 
     def begin(self, writes: Callable[[], int] | None) -> None:
@@ -185,10 +184,14 @@ class Meters:
             for stage, count in failure.stages.items():
                 failures[stage] = failures.get(stage, 0) + count
         own = dict(self._own())
-        found = [_count(m, failures, own.get(m, 0.0)) for m in self._streams.values()]
+        *names, name = self._names
+        found = [
+            _count(name, meter, failures, own.get(meter, 0.0))
+            for name, meter in zip(names, self._streams.values(), strict=True)
+        ]
         waited = own.get(self.sink, 0.0)
-        failed = failures.pop(self.sink.part.name, 0)
-        name, taken, held = repr(self.sink.part), self.sink.taken, self.sink.held
+        failed = failures.get(self.sink.part.name, 0)
+        taken, held = self.sink.taken, self.sink.held
         inside = None if held is None else held()
         sink = StageCount(name, "sink", taken, summary.accepted, inside, failed, waited)
         return (*found, sink)
@@ -221,13 +224,13 @@ def _neighbours(meter: Meter) -> tuple[list[Meter], Sequence[Meter]]:
     return group, (group[-1].inputs if group else meter.inputs)
 
 
-def _count(meter: Meter, failures: dict[str, int], waited: float) -> StageCount:
-    name, inlet = repr(meter.part), meter.inlet
+def _count(name: str, meter: Meter, failures: dict[str, int], waited: float) -> StageCount:
+    inlet = meter.inlet
     source = isinstance(meter.part, Source)
     held = meter.held() if meter.held is not None else 0 if isinstance(meter.part, Step) else None
     if inlet is not None:
         held = inlet.in_flight
-    failed = failures.pop(name, 0) + (failures.pop(inlet.name, 0) if inlet is not None else 0)
+    failed = failures.get(name, 0) + (failures.pop(inlet.name, 0) if inlet is not None else 0)
     return StageCount(
         name,
         "source" if source else "operator",

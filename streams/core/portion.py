@@ -107,7 +107,7 @@ class Portion:
     def fail(self, index: int, error: Exception, session: "Session", stage: str) -> None:
         """Settle one message with what its source's policy makes of an error."""
         self._settled.add(index)
-        session.failed([self._tokens[index]], error, stage, self._values[index])
+        session.failed(Run([self._values[index]], [self._tokens[index]], error), stage)
 
     def forget_settled(self) -> None:
         """Keep only what is not settled, for the next try."""

@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     from ackflow.streams.core.looking import Looking
     from ackflow.streams.core.meter import Meters, StageCount
     from ackflow.streams.core.observer import Observer
+    from ackflow.streams.core.roster import Roster
+    from ackflow.streams.core.run import Run
     from ackflow.streams.core.stage import Context
+    from ackflow.streams.core.stream import Stream
 
 OVER = "end"
 CREDIT = "window"
@@ -66,8 +69,12 @@ class Joiner(Protocol):
 class Session:
     """One run of a pipeline: its inlets, its joiners, its state and its account."""
 
-    def __init__(self, *, looking: int | None = None) -> None:
-        """`looking`: values are looked at, at most so many (0: unknown), and nothing is settled."""
+    def __init__(self, roster: "Roster | None" = None, *, looking: int | None = None) -> None:
+        """`roster`: names its parts, which are called what they show as otherwise.
+
+        `looking`: values are looked at, at most so many (0: unknown), and nothing is settled.
+        """
+        self.roster = roster
         self.looking = looking
         self.inlets: list[Inlet[Any]] = []
         self.joiners: list[Joiner] = []
@@ -140,10 +147,15 @@ class Session:
 
     # -- failures ---------------------------------------------------------------------------------
 
-    def failed(self, tokens: Sequence[Token], error: Exception, stage: str, value: object) -> None:
+    def name(self, stream: "Stream[Any]") -> str:
+        """Return what a stream's last stage is called in this run."""
+        return repr(stream.stage) if self.roster is None else self.roster.name(stream)
+
+    def failed(self, run: "Run[Any]", stage: str) -> None:
         """Settle messages that failed alike, with what their sources' policies make of the error."""
-        self.record(error, stage, value, len(tokens))
-        judge(tokens, error)
+        assert run.error is not None
+        self.record(run.error, stage, run.values[0], len(run.tokens))
+        judge(run.tokens, run.error)
 
     def record(self, error: Exception, stage: str, value: object, count: int = 1) -> None:
         """Count an error by its type, and keep the first of each as an example."""

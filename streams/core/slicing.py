@@ -1,16 +1,13 @@
 """Slice: part of a stream."""
 
 from collections.abc import AsyncGenerator, AsyncIterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ackflow.streams.core.outcome import GIVEN_BACK, SKIPPED
 from ackflow.streams.core.pulling import close
 from ackflow.streams.core.run import Run
 from ackflow.streams.core.stage import Context, Stage
 from ackflow.streams.core.token import Token, settle
-
-if TYPE_CHECKING:
-    pass
 
 
 class Slice(Stage):
@@ -39,7 +36,7 @@ class Slice(Stage):
                 if run is None:
                     return
                 if run.error is not None:
-                    context.session.failed(run.tokens, run.error, repr(self), run.values[0])
+                    context.failed(run)
                     continue
                 kept, beyond = self._cut(run, position)
                 position += len(run)

@@ -12,6 +12,7 @@ from ackflow.streams.core.inlet import Inlet
 from ackflow.streams.core.run import Run
 
 if TYPE_CHECKING:
+    from ackflow.streams.core.circuit import Circuit
     from ackflow.streams.core.meter import Meter
     from ackflow.streams.core.session import Session
     from ackflow.streams.core.stream import Stream
@@ -39,11 +40,21 @@ class Context:
     """For each stream that flows into the stage the inlets that it comes from."""
     depth: tuple[int, ...] = ()
     """How far down the stage is: what flows from one to another comes to the greater one later."""
+    name: str = ""
+    """What the stage is called in this run."""
 
     @property
     def inlets(self) -> tuple[Inlet[Any], ...]:
         """All inlets that flow into the stage."""
         return tuple(inlet for inlets in self.inputs for inlet in inlets)
+
+    def failed(self, run: Run[Any]) -> None:
+        """Settle messages that failed in the stage with the run's error."""
+        self.session.failed(run, self.name)
+
+    def circuit(self) -> "Circuit":
+        """Return a circuit for what the stage calls."""
+        return self.session.circuit(self.name)
 
     def holding(self, count: Callable[[], int]) -> None:
         """Have who looks at the run know how many elements the stage has inside."""

@@ -171,12 +171,13 @@ class Stream(Pictured, Generic[A_co]):
     def _context(self, session: Session, below: tuple[Any, ...]) -> Context:
         places = min((stream.places for stream in self.inputs), default=0)
         meter = None if session.meters is None else session.meters.of(self)
+        name = session.name(self)
         for stage in below:
             if getattr(stage, "catches", False):
-                return Context(session, True, places, meter)
+                return Context(session, True, places, meter, name=name)
             if not getattr(stage, "passes_failures", False):
                 break
-        return Context(session, False, places, meter)
+        return Context(session, False, places, meter, name=name)
 
     def _prefetch(self, source: Source, session: Session, below: tuple[Any, ...]) -> int:
         if source.prefetch is not None or not source.bounded:

@@ -45,7 +45,7 @@ class Writer:
     async def put(self, run: Run[Any]) -> None:
         """Write a run; return when there is room for more, not when it is written."""
         if run.error is not None:
-            self._session.failed(run.tokens, run.error, self.sink.name, run.values[0])
+            self._session.failed(run, self.sink.name)
             return
         for start in range(0, len(run), self.sink.max_items):
             await self._slots.acquire()

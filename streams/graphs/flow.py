@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ackflow.streams.core import Pipeline
+from ackflow.streams.core import Pipeline, Roster
 from ackflow.streams.graphs.building import Words, build
 from ackflow.streams.graphs.graph import Detail, Figure, Graph, Node
 from ackflow.streams.graphs.labels import line
@@ -18,7 +18,9 @@ class Flow:
         """`named`: what to call a stage where others look, such as `map(int)`."""
         self._pipeline = pipeline
         self._named = named
-        self._order = _order(pipeline)
+        streams = Roster(pipeline.stream).streams
+        self._order = [*map(id, streams), id(pipeline.sink)]
+        """What a run's stages are of, in the order of `handle.stages`."""
 
     def graph(self, lines: Sequence[Line]) -> Graph:
         """Return the graph of a run in which the stages have done this; nothing where not measured."""
@@ -32,14 +34,6 @@ class Flow:
             return Node(link.kind, name, details, figures=_figures(own))
 
         return build(self._pipeline, Words(node, _numbered))
-
-
-def _order(pipeline: Pipeline[Any]) -> list[int]:
-    """Return what a run's stages are of, in the order of `handle.stages`."""
-    order = [pipeline.stream]
-    for stream in order:
-        order += stream.inputs
-    return [*dict.fromkeys(id(stream) for stream in reversed(order)), id(pipeline.sink)]
 
 
 def _figures(counted: Line | None) -> tuple[Figure, ...]:

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from ackflow.streams.core import Pipeline, Source
+from ackflow.streams.core import Pipeline, Roster, Source
 
 MOST = 20
 """Stages of one name that are told apart: each is several series."""
@@ -37,21 +37,20 @@ class Names:
     """
 
     def __init__(self, pipeline: Pipeline[Any]) -> None:
-        streams = _flow(pipeline)
-        self._reprs = [repr(stream.stage) for stream in streams] + [repr(pipeline.sink)]
-        found = _apart(self._reprs)
-        named = dict(zip(map(id, [*streams, pipeline.sink]), found, strict=True))
-        self.stages: Sequence[str] = [named[each] for each in _measured(pipeline)]
+        roster = Roster(pipeline.stream, pipeline.sink)
+        self.stages: Sequence[str] = _apart(roster.names)
         """In the order of `handle.stages`."""
         self.sources: Sequence[str] = [
-            named[id(stream)] for stream in streams if isinstance(stream.stage, Source)
+            name
+            for name, stream in zip(self.stages, roster.streams, strict=False)
+            if isinstance(stream.stage, Source)
         ]
         """In the order in which a run opens them."""
-        self._first = dict(zip(reversed(self._reprs), reversed(found), strict=True))
+        self._of = dict(zip(roster.names, self.stages, strict=True))
 
     def of(self, stage: str) -> str:
-        """Name a stage that failures name by its repr; of those with the same one, the first."""
-        return self._first.get(stage) or place(stage)
+        """Name a stage by what it is called in a run, as in a summary's failures."""
+        return self._of.get(stage) or place(stage)
 
 
 def _apart(stages: Sequence[str]) -> list[str]:
@@ -68,21 +67,3 @@ def _apart(stages: Sequence[str]) -> list[str]:
             name = own if seen[own] == 1 else f"{own} ({seen[own]})"
         found.append(name)
     return found
-
-
-def _flow(pipeline: Pipeline[Any]) -> list[Any]:
-    """Return the streams of a pipeline, what flows into a stage before it."""
-    found: list[Any] = []
-    todo: list[Any] = [pipeline.stream]
-    while todo:
-        found.append(stream := todo.pop())
-        todo += stream.inputs
-    return list({id(stream): stream for stream in reversed(found)}.values())
-
-
-def _measured(pipeline: Pipeline[Any]) -> list[int]:
-    """Return what a run's stages are of, in the order of `handle.stages`."""
-    order = [pipeline.stream]
-    for stream in order:
-        order += stream.inputs
-    return [*dict.fromkeys(id(stream) for stream in reversed(order)), id(pipeline.sink)]

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from ackflow.streams.core import Handle, StageCount, printable
 from ackflow.streams.graphs.pace import Pace
-from ackflow.streams.running.naming import place
+from ackflow.streams.running.naming import Names
 
 WIDE = 80
 """Columns from which on numbers are written out."""
@@ -34,6 +34,7 @@ class Tables:
 
     def __init__(self) -> None:
         self._paces: dict[tuple[str, int], Pace] = {}
+        self._names: dict[Handle[Any], Sequence[str]] = {}
 
     def draw(self, runs: Mapping[str, Handle[Any]], size: Size) -> RenderableType:
         """Return what to show of runs, each under its name."""
@@ -63,20 +64,23 @@ class Tables:
         for title in COLUMNS if wide else SHORT:
             table.add_column(title, justify="right", no_wrap=True)
         now = run.loop.time()
+        if run not in self._names:
+            self._names[run] = Names(run.pipeline).stages
         rows = [
-            self._row(stage, self._paces.setdefault((name, at), Pace()).at(now, stage.given), wide)
-            for at, stage in enumerate(run.stages)
+            self._row(own, stage, self._paces.setdefault((name, at), Pace()), now, wide)
+            for at, (own, stage) in enumerate(zip(self._names[run], run.stages, strict=True))
         ]
         for row in cut(rows, room):
             table.add_row(*row)
         return table
 
-    def _row(self, stage: StageCount, pace: float, wide: bool) -> list[Text]:
+    def _row(self, name: str, stage: StageCount, pace: Pace, now: float, wide: bool) -> list[Text]:
         number = full if wide else short
         held = "" if stage.held is None else number(stage.held)
         failed = Text(number(stage.failed), style="red" if stage.failed else "")
-        label = printable(place(stage.name), LONGEST)
-        numbers = [number(stage.taken), number(stage.given), number(round(pace)), held]
+        label = printable(name, LONGEST)
+        rate = number(round(pace.at(now, stage.given)))
+        numbers = [number(stage.taken), number(stage.given), rate, held]
         return [Text(label), *map(Text, numbers), failed]
 
 

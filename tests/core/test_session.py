@@ -9,7 +9,7 @@ import pytest
 from ackflow import operators as op
 from ackflow import sinks, streams
 from ackflow.streams import Requeue, Skip
-from ackflow.streams.core import ACCEPTED, CREDIT, OVER, Context, Kind, Session
+from ackflow.streams.core import ACCEPTED, CREDIT, OVER, Context, Kind, Run, Session
 from tests.core.recording import Recording
 from tests.queues import closed
 
@@ -148,7 +148,8 @@ def test_failed_messages_are_counted_and_settled_by_their_own_policies() -> None
     account = Recording()
     running = Session()
     tokens: list[Any] = [(account, 1), (account, 2)]
-    running.failed(tokens, ValueError("bad"), "map", ["x", "y"])
+    running.failed(Run(["x", "y"], tokens, bad := ValueError("bad")), "map")
+    assert bad.__notes__ == ["in map, with the value 'x'"]
     assert account.kinds == {1: "REJECT", 2: "REJECT"}
     assert running.summary.failures["ValueError"].count == 2
     running.record(ValueError("worse"), "tap", "z")

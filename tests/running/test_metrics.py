@@ -311,6 +311,15 @@ def test_of_many_stages_of_one_name_no_series_is_made_for_each() -> None:
     assert set(Names(stream | sinks.to_list()).stages) == {"of", "map(int)", "to_list"}
 
 
+async def test_a_failure_is_told_of_the_stage_it_happened_in_where_two_show_the_same() -> None:
+    values = streams.from_iterable(["x"], on_error="skip")
+    handle = (values | op.map(lambda v: v) | op.map(lambda v: int(v)) | sinks.to_list()).start()
+    await handle
+    found = parsed(text(figures_of({"": handle})))
+    labels = (("stage", "map(<lambda>) (2)"), ("type", "ValueError"))
+    assert found["ackflow_failures_total", labels] == 1
+
+
 async def test_sources_that_come_and_go_within_a_stage_are_one_series() -> None:
     store = Store()
     inner = op.switch_map(lambda value: streams.memory.queue([value]))
