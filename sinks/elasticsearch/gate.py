@@ -20,12 +20,13 @@ class Gate:
 
     def __init__(self, limiter: Limiter) -> None:
         self.limiter = limiter
+        self._now = asyncio.get_running_loop().time
         self._waiting: deque[asyncio.Future[None]] = deque()
 
     async def enter(self) -> None:
         """Wait for a place. A cancelled wait gives back a place that it was just given."""
         if not self._waiting and self.limiter.free:
-            self.limiter.began()
+            self.limiter.began(self._now())
             return
         place = asyncio.get_running_loop().create_future()
         self._waiting.append(place)
@@ -33,7 +34,7 @@ class Gate:
             await place
         except asyncio.CancelledError:
             if place.done() and not place.cancelled():
-                self.limiter.dropped()
+                self.limiter.dropped(self._now())
                 self.admit()
             raise
 
@@ -42,7 +43,7 @@ class Gate:
         while self._waiting and self.limiter.free:
             place = self._waiting.popleft()
             if not place.done():
-                self.limiter.began()
+                self.limiter.began(self._now())
                 place.set_result(None)
 
 
@@ -69,5 +70,5 @@ class Passage:
         if error is None or self.pressure:
             self._gate.limiter.ended(now, now - self._began, pressure=self.pressure)
         else:
-            self._gate.limiter.dropped()
+            self._gate.limiter.dropped(now)
         self._gate.admit()

@@ -1,8 +1,13 @@
-"""How many bulks may be under way: additive increase, multiplicative decrease, after TCP.
+"""How many bulks may be under way: as many as keep the server busy, and fewer where it pushes back.
 
-Pure: the clock is passed in. The increase follows Vector's adaptive request concurrency
-(https://vector.dev/blog/adaptive-request-concurrency/), which compares the round trips of one
-window with the mean of those before; unlike there, single documents that were pushed back count.
+Pure: the clock is passed in. Where fewer are under way on average than one less could be, one less does
+as well (Little's law), and better: a server that works at one after the other is done with the first
+sooner, and whoever fills the queue goes on meanwhile. Only where all that may be under way always are
+can one more help.
+
+The decrease is TCP's; that a round trip which is suddenly much longer counts as pushing back follows
+Vector's adaptive request concurrency (https://vector.dev/blog/adaptive-request-concurrency/); unlike
+there, single documents that were pushed back count.
 """
 
 from math import sqrt
@@ -12,8 +17,15 @@ WEIGHT = 0.4
 """Weight of the newest window in the mean of round trips."""
 DEVIATIONS = 2.5
 """Standard deviations above the mean that count as pressure."""
-TOLERANCE = 0.05
-"""Part of the mean that is noise."""
+SUDDEN = 2.0
+"""Times the mean from which on: one request beside another makes it no more than twice as long."""
+PERIOD = 0.25
+TRIPS = 2
+"""Seconds and round trips at least over which it is seen how many are under way."""
+ALWAYS = 0.98
+"""Part of the limit that is under way on average where one more is allowed."""
+SPARE = 0.8
+"""How far below the limit the average is where one less is allowed: nearly one, for it varies."""
 
 
 class Limiter:
@@ -29,8 +41,9 @@ class Limiter:
         self._window_ends: float | None = None
         self._total = 0.0
         self._count = 0
-        self._reached = False
         self._lowered = False
+        self._since = self._looked = 0.0
+        self._busy = 0.0
 
     @property
     def limit(self) -> int:
@@ -42,14 +55,14 @@ class Limiter:
         """Whether one more may start."""
         return self.in_flight < self.limit
 
-    def began(self) -> None:
+    def began(self, now: float) -> None:
         """Note that a request starts."""
+        self._look(now)
         self.in_flight += 1
-        self._reached = self._reached or not self.free
 
     def ended(self, now: float, seconds: float, *, pressure: bool) -> None:
         """Note that a request took so many seconds, and whether it met pressure."""
-        self.in_flight -= 1
+        self.dropped(now)
         if pressure:
             self._lower(now)
             return
@@ -57,16 +70,33 @@ class Limiter:
         self._count += 1
         if self._window_ends is None or now >= self._window_ends:
             self._close_window(now)
+        if now - self._since >= max(PERIOD, TRIPS * self.round_trip):
+            self._adjust(now)
 
-    def dropped(self) -> None:
+    def dropped(self, now: float) -> None:
         """Note that a request ended without telling anything, such as a cancelled one."""
+        self._look(now)
         self.in_flight -= 1
 
-    def _clear(self) -> None:
-        self._total = 0.0
-        self._count = 0
-        self._reached = False
-        self._lowered = False
+    # -- how busy the server is -------------------------------------------------------------------
+
+    def _look(self, now: float) -> None:
+        self._busy += self.in_flight * (now - self._looked)
+        self._looked = now
+
+    def _adjust(self, now: float) -> None:
+        """Allow one more or one less, by how many were under way."""
+        average = self._busy / (now - self._since)
+        if average >= ALWAYS * self.limit:
+            self._limit = min(float(self.most), self.limit + 1.0)
+        elif average <= self.limit - SPARE:
+            self._limit = max(1.0, self.limit - 1.0)
+        self._begin(now)
+
+    def _begin(self, now: float) -> None:
+        self._since, self._busy = now, 0.0
+
+    # -- whether it pushes back -------------------------------------------------------------------
 
     def _lower(self, now: float) -> None:
         if self._lowered and self._window_ends is not None and now < self._window_ends:
@@ -74,23 +104,19 @@ class Limiter:
         self._limit = max(1.0, self._limit * DECREASE)
         self._lowered = True
         self._window_ends = now + self.round_trip
+        self._begin(now)
 
     def _close_window(self, now: float) -> None:
         mean = self._total / self._count
         if self._window_ends is None:
             self.round_trip = mean
-        if not self._lowered:
-            self._adjust(mean)
+            self._begin(now)
+        sudden = max(SUDDEN * self.round_trip, self.round_trip + DEVIATIONS * sqrt(self._variance))
+        if not self._lowered and mean > sudden:
+            self._lower(now)
         self._learn(mean)
-        self._clear()
+        self._total, self._count, self._lowered = 0.0, 0, False
         self._window_ends = now + self.round_trip
-
-    def _adjust(self, mean: float) -> None:
-        noise = self.round_trip * TOLERANCE
-        if mean > self.round_trip + max(noise, DEVIATIONS * sqrt(self._variance)):
-            self._limit = max(1.0, self._limit * DECREASE)
-        elif self._reached and mean <= self.round_trip + noise:
-            self._limit = min(float(self.most), self.limit + 1.0)
 
     def _learn(self, mean: float) -> None:
         step = mean - self.round_trip

@@ -22,14 +22,14 @@ def drive(
     under_way: list[tuple[float, float, bool]] = []
     while time < end:
         while limiter.free:
-            limiter.began()
+            limiter.began(time)
             took, pressure = answer(time, limiter.in_flight)
             under_way.append((time + took, took, pressure))
         under_way.sort()
         time, took, pressure = under_way.pop(0)
         limiter.ended(time, took, pressure=pressure)
     for _ in under_way:
-        limiter.dropped()
+        limiter.dropped(time)
     limiter._test_time = time  # type: ignore[attr-defined]
 
 
@@ -48,19 +48,64 @@ def test_it_never_starts_above_the_most() -> None:
     assert Limiter(1).limit == 1
 
 
-def test_it_does_not_grow_while_nobody_needs_it() -> None:
+def queue(limiter: Limiter, chunks: int, filling: float, took: float, seconds: float) -> float:
+    """Send what a queue gives out: so many chunks at a time, each filled again after its bulk.
+
+    `filling`: seconds for each chunk, one after the other; `took`: those of a bulk, whatever else is
+    under way. Return how many were sent in a second.
+    """
+    time, sent, filled = 0.0, 0, 0.0
+    events = [(0.0, "full")] * chunks
+    waiting = 0
+    while time < seconds:
+        events.sort()
+        time, what = events.pop(0)
+        if what == "full":
+            waiting += 1
+        else:
+            sent += 1
+            limiter.ended(time, took, pressure=False)
+            filled = max(filled, time) + filling
+            events.append((filled, "full"))
+        while waiting and limiter.free:
+            waiting -= 1
+            limiter.began(time)
+            events.append((time + took, "sent"))
+    return sent / time
+
+
+def test_where_one_at_a_time_keeps_up_with_the_queue_it_is_one() -> None:
     limiter = Limiter(8)
+    rate = queue(limiter, chunks=2, filling=0.007, took=0.006, seconds=20)
+    assert limiter.limit == 1
+    assert rate == pytest.approx(1 / 0.007, rel=0.05)
+
+
+def test_a_long_way_to_the_server_has_as_many_under_way_as_come() -> None:
+    limiter = Limiter(8)
+    rate = queue(limiter, chunks=8, filling=0.001, took=0.1, seconds=20)
+    assert limiter.limit >= 7
+    assert rate >= 0.9 * queue(Limiter(8, start=8), 8, 0.001, 0.1, 0.24)
+
+
+def test_while_little_comes_it_falls_and_it_grows_again_with_what_comes() -> None:
+    limiter = Limiter(8)
+    drive(limiter, 5, steady)
+    time = limiter._test_time  # type: ignore[attr-defined]
     for step in range(100):
-        limiter.began()
-        limiter.ended(step * 0.2, 0.1, pressure=False)
-    assert limiter.limit == 2
+        limiter.began(time + step)
+        limiter.ended(time + step + 0.1, 0.1, pressure=False)
+    assert limiter.limit == 1
+    limiter._test_time = time + 100  # type: ignore[attr-defined]
+    drive(limiter, 5, steady)
+    assert limiter.limit == 8
 
 
-def test_it_grows_by_one_in_a_round_trip_at_most() -> None:
+def test_it_grows_by_one_in_two_round_trips_at_most() -> None:
     limiter = Limiter(64)
     limits = []
     for _ in range(20):
-        drive(limiter, 0.1, steady)
+        drive(limiter, 0.2, steady)
         limits.append(limiter.limit)
     assert all(after - before <= 1 for before, after in pairwise(limits))
 
@@ -70,11 +115,11 @@ def test_pressure_lowers_it_once_in_a_window() -> None:
     drive(limiter, 10, steady)
     time = limiter._test_time  # type: ignore[attr-defined]
     for _ in range(10):
-        limiter.began()
+        limiter.began(time)
     for _ in range(10):
         limiter.ended(time, 0.01, pressure=True)
     assert limiter.limit == 7
-    limiter.began()
+    limiter.began(time)
     limiter.ended(time + 1, 0.01, pressure=True)
     assert limiter.limit == 4
 
@@ -117,10 +162,10 @@ def test_the_limit_stays_between_one_and_the_most(
     limiter, time = Limiter(most), 0.0
     for pause, took, pressure, drop in events:
         time += pause
-        limiter.began()
+        limiter.began(time)
         before = limiter.limit
         if drop:
-            limiter.dropped()
+            limiter.dropped(time)
         else:
             limiter.ended(time, took, pressure=pressure)
         assert 1 <= limiter.limit <= most
@@ -191,7 +236,7 @@ def test_a_place_granted_to_one_just_cancelled_goes_to_the_next() -> None:
         await gate.enter()
         waiting = [asyncio.create_task(gate.enter()) for _ in range(2)]
         await asyncio.sleep(0)
-        limiter.dropped()
+        limiter.dropped(now())
         gate.admit()
         waiting[0].cancel()
         async with asyncio.timeout(1):
