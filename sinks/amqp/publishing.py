@@ -35,7 +35,7 @@ class Publish(Publishing[Any]):
         routing_key: Text,
         mandatory: bool,
         persistent: bool,
-        window: int,
+        window: int | None,
         headers: TableOf | None,
         properties: Table | None,
     ) -> None:
@@ -49,10 +49,11 @@ class Publish(Publishing[Any]):
 
     def _check(self) -> None:
         """Raise ValueError or TypeError for settings that can't be meant."""
-        if not isinstance(self.window, int) or not 1 <= self.window <= LARGEST_WINDOW:
+        window = self.window
+        if window is not None and not (isinstance(window, int) and 1 <= window <= LARGEST_WINDOW):
             raise ValueError(
                 f"amqp.publish(window): window must be a whole number from 1 to {LARGEST_WINDOW:,}, "
-                f"got {self.window!r}"
+                f"got {window!r}; leave it out to have it follow the line"
             )
         if not isinstance(self.exchange, str):
             raise TypeError(f"amqp.publish(exchange): exchange is a name, got {self.exchange!r}")
@@ -109,7 +110,7 @@ def publish(
     exchange: str = "",
     mandatory: bool = True,
     persistent: bool = True,
-    window: int = 512,
+    window: int | None = None,
     headers: TableOf | None = None,
     properties: Table | None = None,
     vhost: str | None = None,
@@ -137,9 +138,10 @@ def publish(
 
     `exchange`: must exist; "" is the default one, where `routing_key` is the name of a queue.
     `routing_key`, `headers`: a constant or a function of the value. `persistent`: have the broker keep
-    messages on disk. `window`: messages unconfirmed at once, 1 to 65,535. `properties`: under their
-    AMQP names, as {"content_type": "application/json"}; `expiration` in seconds. The settings of the
-    connection are those of `streams.amqp.queue`.
+    messages on disk. `window`: messages unconfirmed at once, 1 to 65,535 (512, and as many as the
+    broker confirms in a round trip, 8,192 at most); their bytes are 16 MiB at most. `properties`: under
+    their AMQP names, as {"content_type": "application/json"}; `expiration` in seconds. The settings of
+    the connection are those of `streams.amqp.queue`.
 
     Environment: ACKFLOW_AMQP=plain has aiormq encode the messages, far slower.
 

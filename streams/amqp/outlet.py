@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ackflow.streams.amqp.link import Link, close
 from ackflow.streams.amqp.outgoing import Outgoing
+from ackflow.streams.amqp.window import Window
 from ackflow.streams.amqp.wire import LARGEST_FRAME
 from ackflow.streams.core import AckflowError, Message, describe
 
@@ -42,11 +43,14 @@ class Outlet(ABC):
         self.victims: set[Message[Any]] = set()
         self.pending: dict[Message[Any], asyncio.Future[Any]] = {}
         """What is under way, and what is done when that is no longer so."""
+        self.window = Window()
+        """How many messages may be under way."""
         self.bytes = 0
         """Bytes that are under way, about."""
         self.unsent = 0
         """Bytes that were added and not sent."""
         self.link = link
+        self._loop = asyncio.get_running_loop()
         self._channel = channel
         self._most_properties = (link.frame_max or LARGEST_FRAME) - FRAME - LONGEST_ID
         self._ids: set[str] = set()
@@ -81,7 +85,7 @@ class Outlet(ABC):
     def room(self) -> "asyncio.Future[None]":
         """Return what is done when the next message is off the list, or the channel lost."""
         if self._room is None or self._room.done():
-            self._room = asyncio.get_running_loop().create_future()
+            self._room = self._loop.create_future()
         return self._room
 
     # -- what became of it ------------------------------------------------------------------------
@@ -89,17 +93,20 @@ class Outlet(ABC):
     def _put(self, message: Message[Any], outgoing: Outgoing, done: "asyncio.Future[Any]") -> None:
         """Put a message on the list."""
         self.pending[message] = done
+        self.window.sent(message, self._loop.time())
         self.bytes += outgoing.size
         if outgoing.properties.message_id:
             self._ids.add(outgoing.properties.message_id)
 
     def _off(self, sent: Iterable[tuple[Message[Any], Outgoing]]) -> None:
         """Take messages off the list."""
+        before = len(self.pending)
         for message, outgoing in sent:
             del self.pending[message]
             self.bytes -= outgoing.size
             if outgoing.properties.message_id:
                 self._ids.discard(outgoing.properties.message_id)
+        self.window.confirmed(before - len(self.pending), self.pending, self._loop.time())
         if self._room is not None and not self._room.done():
             self._room.set_result(None)
 

@@ -11,6 +11,7 @@ from ackflow.streams.amqp.outgoing import Outgoing, is_dead_letter, shortened
 from ackflow.streams.amqp.outlet import Outlet, PublishRefused
 from ackflow.streams.amqp.plain import PlainOutlet
 from ackflow.streams.amqp.server import Server
+from ackflow.streams.amqp.window import Window
 from ackflow.streams.amqp.wired import WiredOutlet
 from ackflow.streams.core import Message, Reject, SourceError, Unavailable
 
@@ -31,14 +32,15 @@ Encode = Callable[..., Outgoing]
 
 
 class Publisher:
-    """Settles messages by the broker's confirms, with at most `window` of them unconfirmed.
+    """Settles messages by the broker's confirms, with at most a window of them unconfirmed.
 
     A channel begins with one message. A quorum queue without a leader, as right after a restart, loses
     what it is sent, never confirms it, and stops its channel once some 30 messages wait: RabbitMQ then
     answers nothing on the whole connection, a close neither.
     """
 
-    def __init__(self, name: str, server: Server, window: int) -> None:
+    def __init__(self, name: str, server: Server, window: int | None) -> None:
+        """`window`: how many, where it is not to follow the line."""
         self._name = name
         self._server = server
         self._window = window
@@ -96,6 +98,7 @@ class Publisher:
                     self._outlet = await self._open()
                 except SourceError as error:
                     raise Unavailable(f"{self._name}: {error}") from error
+                self._outlet.window = Window(self._window)
             return self._outlet
 
     async def _open(self) -> Outlet:
@@ -158,7 +161,7 @@ class Publisher:
 
     def _has_room(self, outlet: Outlet, outgoing: Outgoing, alone: bool) -> bool:
         """Say whether a message may be under way with those that are."""
-        window = 1 if alone or not outlet.proven else self._window
+        window = 1 if alone or not outlet.proven else outlet.window.limit
         return (
             len(outlet.pending) < window
             and outlet.bytes < MOST_BYTES

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from ackflow.streams.amqp.outgoing import Outgoing
 from ackflow.streams.amqp.publisher import Publisher
 from ackflow.streams.amqp.server import Server
+from ackflow.streams.amqp.window import MOST
 from ackflow.streams.core import Message, Sink, Summary, apart
 
 A = TypeVar("A")
@@ -24,11 +25,11 @@ class Publishing(Sink[A, Summary]):
     concurrency = WRITES
     idempotent = False
 
-    def __init__(self, server: Server, *, exchange: str = "", window: int = 512) -> None:
+    def __init__(self, server: Server, *, exchange: str = "", window: int | None = None) -> None:
         self.server = server
         self.exchange = exchange
         self.window = window
-        self.max_items = max(1, window // WRITES)
+        self.max_items = max(1, (window or MOST) // WRITES)
         self._publisher: Publisher | None = None
 
     @abstractmethod
