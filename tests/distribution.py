@@ -19,7 +19,7 @@ pipeline = queue | op.map(int) | sinks.count()
 """
 IN_SDIST = (
     *("pyproject.toml", "README.md", "LICENSE", "streams/py.typed", "streams/core/ledger.py"),
-    "examples/grafana/dashboard.json",
+    "streams/running/commands/dashboard.json",
 )
 
 
@@ -61,6 +61,7 @@ def try_wheel(wheel: Path, folder: Path) -> None:
     (folder / "first.py").write_text(FIRST, encoding="utf-8")
     expect("2 accepted, 1 rejected", fresh.run("ackflow", "run", "first:pipeline"))
     expect("map(f=int)", fresh.run("ackflow", "graph", "first:pipeline"))
+    expect('"title": "ackflow"', fresh.run("ackflow", "dashboard"))
     expect('pip install "ackflow[gzip]"', fresh.run("ackflow", "doctor"))
     expect("ok", fresh.run("python", "-c", "from ackflow.streams import amqp, http; print('ok')"))
     fresh.run("pip", "check")

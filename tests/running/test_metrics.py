@@ -33,7 +33,8 @@ from tests.queues import closed
 from tests.running.watched import Store, held_up, running, showing
 from tests.streams.amqp.tools import eventually
 
-DASHBOARD = Path(__file__).parents[2] / "examples/grafana/dashboard.json"
+ROOT = Path(__file__).parents[2]
+DASHBOARD = ROOT / "streams/running/commands/dashboard.json"
 
 QUEUE = (("source", "memory.queue"),)
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
@@ -581,7 +582,7 @@ async def test_every_metric_of_the_dashboard_exists_and_the_dashboard_shows_ever
 
 async def test_the_documentation_names_every_metric_and_no_other() -> None:
     handle = await troubled()
-    page = (DASHBOARD.parents[2] / "docs/monitoring.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs/monitoring.md").read_text(encoding="utf-8")
     table = page.partition("<!-- metrics: begin -->")[2].partition("<!-- metrics: end -->")[0]
     assert set(re.findall(r"`(ackflow_\w+)`", table)) == all_names(handle)
     assert set(re.findall(r"ackflow_\w+", page)) <= all_series(handle) | all_names(handle)

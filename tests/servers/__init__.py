@@ -39,6 +39,7 @@ In tests, take the fixtures of `tests.servers.fixtures`:
                                                use queues, vhosts and indices of your own name
     own_rabbitmq, own_elasticsearch            a node for this test alone: break what you like
     make_rabbitmq, make_elasticsearch          start nodes for this test: make_rabbitmq(tls=True)
+    make_prometheus                            start one that scrapes: make_prometheus("127.0.0.1:9600")
 
 A test that takes one of them is marked `servers`. Where the server cannot be had it is skipped,
 and the summary says how to get it; with `ACKFLOW_REQUIRE_SERVERS=1` it fails instead.

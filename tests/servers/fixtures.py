@@ -11,6 +11,7 @@ import pytest
 
 from tests.servers.elasticsearch import ELASTICSEARCH_8, QUICK_START, Elasticsearch
 from tests.servers.errors import ServerMissing
+from tests.servers.prometheus import Prometheus
 from tests.servers.rabbitmq import RabbitMQ
 from tests.servers.server import Server
 
@@ -23,6 +24,7 @@ NAMES = {
     "own_elasticsearch",
     "make_rabbitmq",
     "make_elasticsearch",
+    "make_prometheus",
 }
 
 AnyServer = TypeVar("AnyServer", bound=Server)
@@ -109,3 +111,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     for reason in sorted(_missing):
         times = sum(reason in each for each in skipped)
         terminalreporter.line(f"{times} skipped: {reason}", yellow=True)
+
+
+@pytest.fixture
+def make_prometheus() -> Iterator[Callable[[str], Prometheus]]:
+    """A function that starts a Prometheus for this test, which scrapes one target."""
+    with ExitStack() as stack:
+        yield lambda target: started(stack, lambda: Prometheus(target))

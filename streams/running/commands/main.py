@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from ackflow.streams.running.commands.completion import completion
+from ackflow.streams.running.commands.dashboard import dashboard
 from ackflow.streams.running.commands.doctor import doctor
 from ackflow.streams.running.commands.graph import check, graph
 from ackflow.streams.running.commands.peek import peek
@@ -31,7 +32,7 @@ def program() -> None:
     """
 
 
-for command in (run, graph, check, peek, replay, doctor, completion):
+for command in (run, graph, check, peek, replay, doctor, dashboard, completion):
     program.add_command(command)
 
 

@@ -288,6 +288,13 @@ def test_requirements_are_read_as_packages_write_them() -> None:
     assert Requirement("click", "8.2", "").lack == ""
 
 
+def test_a_dashboard_is_written_as_grafana_reads_it(shell: Shell) -> None:
+    result = shell.run("dashboard")
+    assert (result.exit_code, result.stderr) == (Code.WELL, "")
+    board = json.loads(result.stdout)
+    assert (board["title"], len(board["templating"]["list"])) == ("ackflow", 3)
+
+
 def test_a_doctor_finds_the_packages_and_extras(
     shell: Shell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
