@@ -141,7 +141,7 @@ class Feed(Inlet[A], Generic[A, Raw]):
                 self.ladder.tell(epoch, [tag], verb, Kind.REQUEUE)
         if not channel.lost.done():
             await self.sender.send(epoch, channel)
-        epoch.end()
+        self._forget(epoch)
         await channel.close()
 
     @property

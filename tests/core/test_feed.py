@@ -114,7 +114,7 @@ async def test_a_connection_that_breaks_soon_is_opened_again_more_and_more_slowl
         queue.disconnect()
     waits = [late - early for early, late in pairwise(opened)]
     assert waits[0] < 0.2
-    assert max(waits) > 4.0
+    assert 2.5 <= waits[-1] < 5.1  # half of the longest at least, and what the test takes to look
     assert handle.stats().reconnects >= 11
     await handle.abort()
 
@@ -574,3 +574,19 @@ async def test_acks_that_prefetch_needs_are_sent_at_once() -> None:
     await asyncio.sleep(1)
     assert times[20] == 0
     await handle.drain()
+
+
+async def slowly(values: list[int]) -> None:
+    await asyncio.sleep(1.0)
+
+
+@pytest.mark.parametrize("end", ["drain", "abort"])
+async def test_after_the_end_nothing_is_in_flight_though_more_had_come_than_was_handed_out(
+    end: str,
+) -> None:
+    queue = streams.memory.queue(range(100), prefetch=50)
+    handle = (queue | op.chunk(10) | sinks.each(slowly)).start(measure=True)
+    await asyncio.sleep(2.5)
+    await getattr(handle, end)()
+    assert (handle.in_flight, handle.oldest_unacked) == (0, 0.0)
+    assert handle.stages[0].held == 0
