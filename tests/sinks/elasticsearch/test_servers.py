@@ -2,6 +2,8 @@
 
 import asyncio
 from collections import Counter
+from contextlib import AsyncExitStack
+from itertools import cycle
 from typing import Any, ClassVar
 
 import pytest
@@ -205,16 +207,20 @@ async def test_full_queues_are_waited_for_and_nothing_is_lost(
     settings: dict[str, Any] = {"index": "words", "id": "word", "ensure": shards}
     rounds = 0
     settings |= {"backoff": (0.01, 0.2), "concurrency": 8}
-    async with Watching(server.url) as client, running(client, **settings) as engine:
+    async with AsyncExitStack() as stack:
+        client = await stack.enter_async_context(Watching(server.url))
+        sinks = [running(client, **settings) for _ in range(8)]  # one alone would spare the server
+        engines = [await stack.enter_async_context(sink) for sink in sinks]
         while {("bulk", 429), ("document", 429)} - Watching.seen.keys():
             rounds += 1
             chunks = [words(*(f"w{rounds}-{c}-{n}" for n in range(50))) for c in range(40)]
-            await asyncio.gather(*(engine.write(*chunk) for chunk in chunks))
+            writes = zip(cycle(engines), chunks)
+            await asyncio.gather(*(engine.write(*chunk) for engine, chunk in writes))
             assert rounds < 20
-        assert len(engine.source.accepted) == 2000 * rounds
-        assert len(engine.source.outcomes) == 2000 * rounds
-        assert engine.statistics.retries > 0
-        assert engine.board.reasons == []
+        assert sum(len(engine.source.accepted) for engine in engines) == 2000 * rounds
+        assert sum(len(engine.source.outcomes) for engine in engines) == 2000 * rounds
+        assert sum(engine.statistics.retries for engine in engines) > 0
+        assert [engine.board.reasons for engine in engines] == [[]] * len(engines)
     assert server.count("words") == 2000 * rounds
 
 
