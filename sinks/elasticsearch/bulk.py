@@ -85,7 +85,7 @@ def bulk(
         upsert: for op="update", write documents that are not there.
         retry_on_conflict: for op="update", tries within Elasticsearch.
         default: called by orjson for types it can't write, such as Decimal.
-        concurrency: bulks under way at most; it starts with 2, and has as many as keep the server busy.
+        concurrency: bulks under way at most; it begins with 1; more where more nearly always wait.
         max_bytes: bytes of a bulk at most; a larger chunk is cut, a larger document rejected. Bulks get
             smaller by themselves when the server answers 413, and while it needs more than a quarter
             of `request_timeout` for them.

@@ -30,12 +30,13 @@ class Gate:
             return
         place = asyncio.get_running_loop().create_future()
         self._waiting.append(place)
+        self._tell()
         try:
             await place
         except asyncio.CancelledError:
-            if place.done() and not place.cancelled():
+            if not place.cancelled():
                 self.limiter.dropped(self._now())
-                self.admit()
+            self.admit()
             raise
 
     def admit(self) -> None:
@@ -45,6 +46,10 @@ class Gate:
             if not place.done():
                 self.limiter.began(self._now())
                 place.set_result(None)
+        self._tell()
+
+    def _tell(self) -> None:
+        self.limiter.waits(self._now(), sum(not place.done() for place in self._waiting))
 
 
 class Passage:

@@ -1,9 +1,9 @@
-"""How many bulks may be under way: as many as keep the server busy, and fewer where it pushes back.
+"""How many bulks may be under way: as many as there are to send, unless the server pushes back.
 
-Pure: the clock is passed in. Where fewer are under way on average than one less could be, one less does
-as well (Little's law), and better: a server that works at one after the other is done with the first
-sooner, and whoever fills the queue goes on meanwhile. Only where all that may be under way always are
-can one more help.
+Pure: the clock is passed in. One more may be under way where one more waits nearly all the time, and
+one less where the average of those under way or waiting is that low (Little's law). Where one waits for
+a part of the time, another place gains no more than that part; and a server that works at two at once
+takes longer for the first, on which whoever fills the queue waits.
 
 The decrease is TCP's; that a round trip which is suddenly much longer counts as pushing back follows
 Vector's adaptive request concurrency (https://vector.dev/blog/adaptive-request-concurrency/); unlike
@@ -21,29 +21,30 @@ SUDDEN = 2.0
 """Times the mean from which on: one request beside another makes it no more than twice as long."""
 PERIOD = 0.25
 TRIPS = 2
-"""Seconds and round trips at least over which it is seen how many are under way."""
-ALWAYS = 0.98
-"""Part of the limit that is under way on average where one more is allowed."""
-SPARE = 0.8
-"""How far below the limit the average is where one less is allowed: nearly one, for it varies."""
+"""Seconds and round trips at least over which it is seen how many there are to send."""
+WAITS = 0.8
+"""How far above the limit the average has to be for one more: nearly one, for it varies."""
+SPARE = 0.5
+"""How far below the limit it has to be for one less."""
 
 
 class Limiter:
     """An adaptive limit on what is under way at the same time."""
 
-    def __init__(self, most: int, start: int = 2) -> None:
-        """`most` is the highest limit; `start` the first one."""
+    def __init__(self, most: int) -> None:
+        """`most` is the highest limit; the first one is 1."""
         self.most = most
         self.in_flight = 0
+        self.waiting = 0
         self.round_trip = 0.0
-        self._limit = float(min(start, most))
+        self._limit = 1.0
         self._variance = 0.0
         self._window_ends: float | None = None
         self._total = 0.0
         self._count = 0
         self._lowered = False
         self._since = self._looked = 0.0
-        self._busy = 0.0
+        self._wanted = 0.0
 
     @property
     def limit(self) -> int:
@@ -54,6 +55,11 @@ class Limiter:
     def free(self) -> bool:
         """Whether one more may start."""
         return self.in_flight < self.limit
+
+    def waits(self, now: float, count: int) -> None:
+        """Note how many requests wait until they may start."""
+        self._look(now)
+        self.waiting = count
 
     def began(self, now: float) -> None:
         """Note that a request starts."""
@@ -78,23 +84,23 @@ class Limiter:
         self._look(now)
         self.in_flight -= 1
 
-    # -- how busy the server is -------------------------------------------------------------------
+    # -- how many there are to send ---------------------------------------------------------------
 
     def _look(self, now: float) -> None:
-        self._busy += self.in_flight * (now - self._looked)
+        self._wanted += (self.in_flight + self.waiting) * (now - self._looked)
         self._looked = now
 
     def _adjust(self, now: float) -> None:
-        """Allow one more or one less, by how many were under way."""
-        average = self._busy / (now - self._since)
-        if average >= ALWAYS * self.limit:
+        """Allow one more or one less, by how many were under way or waited."""
+        average = self._wanted / (now - self._since)
+        if average >= self.limit + WAITS:
             self._limit = min(float(self.most), self.limit + 1.0)
         elif average <= self.limit - SPARE:
             self._limit = max(1.0, self.limit - 1.0)
         self._begin(now)
 
     def _begin(self, now: float) -> None:
-        self._since, self._busy = now, 0.0
+        self._since, self._wanted = now, 0.0
 
     # -- whether it pushes back -------------------------------------------------------------------
 

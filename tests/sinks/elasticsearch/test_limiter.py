@@ -16,10 +16,11 @@ from tests.sinks.elasticsearch.doubles import now, virtually
 def drive(
     limiter: Limiter, seconds: float, answer: Callable[[float, int], tuple[float, bool]]
 ) -> None:
-    """Keep the limiter full; *answer* gives time and pressure of a request that starts now."""
+    """Keep the limiter full, one more waiting; *answer* gives time and pressure of a request."""
     time = getattr(limiter, "_test_time", 0.0)
     end = time + seconds
     under_way: list[tuple[float, float, bool]] = []
+    limiter.waits(time, 1)
     while time < end:
         while limiter.free:
             limiter.began(time)
@@ -30,6 +31,7 @@ def drive(
         limiter.ended(time, took, pressure=pressure)
     for _ in under_way:
         limiter.dropped(time)
+    limiter.waits(time, 0)
     limiter._test_time = time  # type: ignore[attr-defined]
 
 
@@ -37,55 +39,84 @@ def steady(_: float, __: int) -> tuple[float, bool]:
     return 0.1, False
 
 
-def test_it_starts_with_two_and_grows_to_the_most_where_the_server_keeps_up() -> None:
+def test_it_starts_with_one_and_grows_to_the_most_where_one_more_always_waits() -> None:
     limiter = Limiter(8)
-    assert limiter.limit == 2
+    assert limiter.limit == 1
     drive(limiter, 5, steady)
     assert limiter.limit == 8
 
 
-def test_it_never_starts_above_the_most() -> None:
-    assert Limiter(1).limit == 1
-
-
-def queue(limiter: Limiter, chunks: int, filling: float, took: float, seconds: float) -> float:
+def queue(
+    limiter: Limiter,
+    chunks: int,
+    filling: float,
+    took: Callable[[int], float],
+    seconds: float = 20.0,
+) -> float:
     """Send what a queue gives out: so many chunks at a time, each filled again after its bulk.
 
-    `filling`: seconds for each chunk, one after the other; `took`: those of a bulk, whatever else is
-    under way. Return how many were sent in a second.
+    `filling`: seconds for each chunk, one after the other; `took`: those of a bulk, by how many are
+    under way with it. Return how many were sent in a second.
     """
-    time, sent, filled = 0.0, 0, 0.0
-    events = [(0.0, "full")] * chunks
-    waiting = 0
-    while time < seconds:
+    time = began = filled = getattr(limiter, "_test_time", 0.0)
+    sent = 0
+    events = [(time, "full", 0.0)] * chunks
+    while time < began + seconds:
         events.sort()
-        time, what = events.pop(0)
+        time, what, bulk = events.pop(0)
         if what == "full":
-            waiting += 1
+            limiter.waits(time, limiter.waiting + 1)
         else:
             sent += 1
-            limiter.ended(time, took, pressure=False)
+            limiter.ended(time, bulk, pressure=False)
             filled = max(filled, time) + filling
-            events.append((filled, "full"))
-        while waiting and limiter.free:
-            waiting -= 1
+            events.append((filled, "full", 0.0))
+        while limiter.waiting and limiter.free:
             limiter.began(time)
-            events.append((time + took, "sent"))
-    return sent / time
+            limiter.waits(time, limiter.waiting - 1)
+            bulk = took(limiter.in_flight)
+            events.append((time + bulk, "sent", bulk))
+    return sent / (time - began)
 
 
-def test_where_one_at_a_time_keeps_up_with_the_queue_it_is_one() -> None:
+def always(seconds: float) -> Callable[[int], float]:
+    """A bulk takes as long whatever is under way with it, as with servers that are far off."""
+    return lambda _: seconds
+
+
+def one_by_one(seconds: float) -> Callable[[int], float]:
+    """Bulks share what the server can do."""
+    return lambda under_way: under_way * seconds
+
+
+@pytest.mark.parametrize("filling", [0.007, 0.004])
+def test_where_one_at_a_time_keeps_up_with_the_queue_it_is_one(filling: float) -> None:
     limiter = Limiter(8)
-    rate = queue(limiter, chunks=2, filling=0.007, took=0.006, seconds=20)
+    rate = queue(limiter, 2, filling, one_by_one(0.006))
     assert limiter.limit == 1
-    assert rate == pytest.approx(1 / 0.007, rel=0.05)
+    assert rate == pytest.approx(1 / max(filling, 0.006), rel=0.05)
+
+
+def test_a_limit_that_is_more_than_what_comes_falls() -> None:
+    limiter = Limiter(8)
+    drive(limiter, 5, steady)
+    assert limiter.limit == 8
+    queue(limiter, 2, 0.005, one_by_one(0.006))
+    assert limiter.limit == 1
 
 
 def test_a_long_way_to_the_server_has_as_many_under_way_as_come() -> None:
     limiter = Limiter(8)
-    rate = queue(limiter, chunks=8, filling=0.001, took=0.1, seconds=20)
+    rate = queue(limiter, 8, 0.001, always(0.1))
     assert limiter.limit >= 7
-    assert rate >= 0.9 * queue(Limiter(8, start=8), 8, 0.001, 0.1, 0.24)
+    assert rate >= 0.9 * 8 / 0.108
+
+
+def test_on_a_long_way_they_are_as_many_as_the_queue_fills() -> None:
+    limiter = Limiter(32)
+    rate = queue(limiter, 32, 0.025, always(0.1))
+    assert 4 <= limiter.limit <= 6
+    assert rate >= 0.9 / 0.025
 
 
 def test_while_little_comes_it_falls_and_it_grows_again_with_what_comes() -> None:
@@ -193,7 +224,7 @@ def test_no_more_pass_than_the_limit_and_in_the_order_they_came() -> None:
                 await asyncio.sleep(1)
 
         await asyncio.gather(*(go(number) for number in range(10)))
-        assert now() == pytest.approx(5)
+        assert now() == pytest.approx(7)  # one at a time for three seconds, then two
         assert limiter.in_flight == 0
 
     virtually(main)
