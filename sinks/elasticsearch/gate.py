@@ -39,14 +39,17 @@ class Gate:
             self.admit()
             raise
 
-    def admit(self) -> None:
-        """Let in those who wait and for whom there is room."""
+    def admit(self) -> bool:
+        """Let in those who wait and for whom there is room; say whether there were any."""
+        admitted = False
         while self._waiting and self.limiter.free:
             place = self._waiting.popleft()
             if not place.done():
                 self.limiter.began(self._now())
                 place.set_result(None)
+                admitted = True
         self._tell()
+        return admitted
 
     def _tell(self) -> None:
         self.limiter.waits(self._now(), sum(not place.done() for place in self._waiting))
@@ -76,4 +79,5 @@ class Passage:
             self._gate.limiter.ended(now, now - self._began, pressure=self.pressure)
         else:
             self._gate.limiter.dropped(now)
-        self._gate.admit()
+        if self._gate.admit():
+            await asyncio.sleep(0)  # let them send first: the server waits, and settling takes a while

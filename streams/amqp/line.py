@@ -135,7 +135,7 @@ class Line:
             frames = [frame for frame in frames if frame[0] not in RETURNS]
         if self.lost.done():
             raise self._ended_meanwhile()
-        self._pace.sent(len(frames))
+        self._pace.sent(len(frames), asyncio.get_running_loop().time())
         writing = self._settling.write(frames)
         if writing is not None:
             self._writing = asyncio.create_task(writing, name=f"{self._name}: acks")
@@ -204,7 +204,7 @@ class Line:
         with suppress(ConnectionError):
             await self._written()
         if not self._channel.is_closed:
-            await asyncio.sleep(self._pace.pause())
+            await asyncio.sleep(self._pace.pause(asyncio.get_running_loop().time()))
         if not (self._channel.is_closed or self._in_order):
             await self._channel.basic_nack(0, multiple=True, wait=False)
         await self._channel.close()
