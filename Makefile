@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help words test unit check coverage servers bench chaos soak fuzz audit docs dist mutation clean browser notebooks
+.PHONY: help words test unit check coverage servers bench chaos soak fuzz audit docs dist mutation clean browser notebooks ray
 
 help:  ## list the commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -79,6 +79,10 @@ fuzz: $(LISTING)  ## garbage for whatever parses bytes; ARGS="--seconds 600 line
 browser: $(LISTING)  ## JupyterLab and the status page in Chromium (apt install chromium), two minutes
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check "jupyterlab>=4.4" "playwright>=1.50"
 	ACKFLOW_REQUIRE_BROWSER=1 $(BIN)/python -m pytest tests/browser $(ARGS)
+
+ray: $(LISTING)  ## map_in on a Ray cluster, which it installs, 240 MB
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check "ray>=2.40"
+	$(BIN)/python -m pytest tests/streams/test_ray.py $(ARGS)
 
 notebooks: $(LISTING)  ## run the notebooks; 06 takes servers from AMQP_URL and ELASTICSEARCH_URL
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check "nbmake>=1.5" "ipykernel>=6.29"

@@ -80,4 +80,6 @@ class Passage:
         else:
             self._gate.limiter.dropped(now)
         if self._gate.admit():
-            await asyncio.sleep(0)  # let them send first: the server waits, and settling takes a while
+            await asyncio.sleep(
+                0
+            )  # let them send first: the server waits, and settling takes a while

@@ -171,13 +171,7 @@ class Stream(Pictured, Generic[A_co]):
     def _context(self, session: Session, below: tuple[Any, ...]) -> Context:
         places = min((stream.places for stream in self.inputs), default=0)
         meter = None if session.meters is None else session.meters.of(self)
-        name = session.name(self)
-        for stage in below:
-            if getattr(stage, "catches", False):
-                return Context(session, True, places, meter, name=name)
-            if not getattr(stage, "passes_failures", False):
-                break
-        return Context(session, False, places, meter, name=name)
+        return Context(session, _is_caught(below), places, meter, name=session.name(self))
 
     def _prefetch(self, source: Source, session: Session, below: tuple[Any, ...]) -> int:
         if source.prefetch is not None or not source.bounded:
@@ -262,6 +256,16 @@ class Stream(Pictured, Generic[A_co]):
             chain.append(repr(stream.stage))
         chain += [" | ".join(map(repr, stream.inputs))] if stream.inputs else []
         return " | ".join(reversed(chain))
+
+
+def _is_caught(below: tuple[Any, ...]) -> bool:
+    """Say whether what fails is passed on until a stage catches it."""
+    for stage in below:
+        if getattr(stage, "catches", False):
+            return True
+        if not getattr(stage, "passes_failures", False):
+            return False
+    return False
 
 
 def _from_the_front(index: object) -> tuple[int, int | None, int]:

@@ -37,6 +37,13 @@ def killed_once(mark: str) -> str:
     return mark
 
 
+def slowly_marked(path: str) -> str:
+    """Make a file, which shows that the call has begun, and take a while."""
+    Path(path).touch()
+    time.sleep(0.1)
+    return path
+
+
 def exits(number: int) -> int:
     if number == 1:
         sys.exit("no more")
