@@ -1,4 +1,4 @@
-"""Ray: a real cluster of two workers, one of which is killed. `make ray` installs Ray, and runs these."""
+"""Ray: a real cluster of two workers, one of which is killed; `make ray` installs it."""
 
 import asyncio
 import functools
@@ -72,7 +72,7 @@ async def test_a_value_whose_call_raises_is_rejected_alone() -> None:
 
 async def test_a_drain_waits_for_the_calls_that_ray_has_taken(tmp_path: Path) -> None:
     queue = closed([str(tmp_path / str(number)) for number in range(40)])
-    handle = (queue | on_ray(workers.slowly_marked) | sinks.to_list()).start()
+    handle = (queue | on_ray(workers.slowly_marked) | op.chunk(100) | sinks.to_list()).start()
     while not any(tmp_path.iterdir()):
         await asyncio.sleep(0.01)
     await handle.drain()
