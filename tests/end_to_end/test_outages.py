@@ -95,7 +95,7 @@ async def test_a_connection_killed_in_the_middle_loses_nothing_and_repeats_at_mo
         calls[value["n"]] += 1
 
     pipeline = (
-        streams.amqp.queue(queue, url=rabbitmq.url, prefetch=512, until_idle=3.0)
+        streams.amqp.queue(queue, url=rabbitmq.url, prefetch=512, until_idle=10.0)
         | op.map(orjson.loads)
         | op.tap(seen)
         | op.chunk(256, timeout=1.0)
