@@ -82,7 +82,7 @@ browser: $(LISTING)  ## JupyterLab and the status page in Chromium (apt install 
 
 ray: $(LISTING)  ## map_in on a Ray cluster, which it installs, 240 MB
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check "ray>=2.40"
-	$(BIN)/python -m pytest tests/streams/test_ray.py $(ARGS)
+	RAY_USAGE_STATS_ENABLED=0 $(BIN)/python -m pytest tests/streams/test_ray.py $(ARGS)
 
 notebooks: $(LISTING)  ## run the notebooks; 06 takes servers from AMQP_URL and ELASTICSEARCH_URL
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check "nbmake>=1.5" "ipykernel>=6.29"
