@@ -63,7 +63,7 @@ coverage: $(LISTING)  ## streams/core and operators: 100 % of branches, or it fa
 servers: $(LISTING)  ## RabbitMQ on port 5672 and Elasticsearch on port 9200, for trying things out
 	PYTHON=$(BIN)/python tests/servers/up
 
-bench: $(LISTING)  ## against other libraries, 45 minutes; ARGS="--measure consume", --tiny, --write
+bench: $(LISTING)  ## against other libraries, 55 minutes; ARGS="--measure consume", --tiny, --write
 	$(BIN)/python -m benchmarks $(ARGS)
 
 chaos: $(LISTING)  ## break real servers and processes, account for every message; ARGS="--form long --seed 1"

@@ -1,6 +1,6 @@
 """Run the benchmarks on servers of their own.
 
-python -m benchmarks                             all of them, about 45 minutes
+python -m benchmarks                             all of them, about 55 minutes
 python -m benchmarks --measure consume           one of them
 python -m benchmarks --tiny                      only to see that each contender runs
 python -m benchmarks.poison                      what bad messages cost

@@ -28,7 +28,7 @@ HEAD = """# Performance
 
 <!-- Made by `python -m benchmarks.page` from the results in benchmarks/*.json; don't edit. -->
 
-    make bench ARGS=--write                          measure, 45 minutes on an idle machine
+    make bench ARGS=--write                          measure, 55 minutes on an idle machine
     .venv/bin/python -m benchmarks.growth --write    what grows how, 25 minutes
     .venv/bin/python -m benchmarks.start --write     imports and start, two minutes
     .venv/bin/python -m benchmarks.tracing --write   what watching costs, five minutes
