@@ -80,6 +80,5 @@ class Passage:
         else:
             self._gate.limiter.dropped(now)
         if self._gate.admit():
-            await asyncio.sleep(
-                0
-            )  # let them send first: the server waits, and settling takes a while
+            # Let them send first: the server waits, and what is done with the answer takes a while.
+            await asyncio.sleep(0)

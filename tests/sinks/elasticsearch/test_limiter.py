@@ -232,6 +232,24 @@ def test_no_more_pass_than_the_limit_and_in_the_order_they_came() -> None:
     assert most == 2
 
 
+def test_who_waited_sends_before_the_answer_that_made_room_is_looked_at() -> None:
+    order: list[str] = []
+
+    async def main() -> None:
+        gate = Gate(Limiter(1))
+
+        async def go(name: str) -> None:
+            async with Passage(gate):
+                order.append(f"{name} sent")
+                await asyncio.sleep(1)
+            order.append(f"{name} settled")
+
+        await asyncio.gather(go("first"), go("second"))
+
+    virtually(main)
+    assert order == ["first sent", "second sent", "first settled", "second settled"]
+
+
 @given(st.lists(st.tuples(st.floats(0, 3), st.floats(0.1, 3), st.floats(0, 4)), max_size=12))
 def test_a_cancelled_wait_never_takes_a_place_along(
     plans: list[tuple[float, float, float]],
