@@ -22,12 +22,11 @@ pytestmark = pytest.mark.filterwarnings("ignore")  # Ray's own
 
 @pytest.fixture(scope="module", autouse=True)
 def cluster() -> Iterator[None]:
-    """A cluster of two workers on the loopback interface."""
+    """A cluster of two workers on this machine."""
     ray.init(
         num_cpus=2,
         include_dashboard=False,
         log_to_driver=False,
-        _node_ip_address="127.0.0.1",
         runtime_env={"env_vars": {"PYTHONPATH": str(ROOT)}},
     )
     yield
