@@ -1,7 +1,6 @@
 """Operators that let some values through and not others."""
 
 from collections.abc import Callable
-from operator import not_
 from typing import Any, overload
 
 from ackflow.operators.functions import OfFunction, call_each, call_each_of, check_function
@@ -16,8 +15,8 @@ from ackflow.streams.core import (
     Slice,
     Step,
     check_count,
-    select,
     settle,
+    unselected,
 )
 
 CALL = "op.filter(f)"
@@ -52,7 +51,7 @@ class Filter(OfFunction, Step):
     def _select(self, run: Run[Any], mask: list[bool]) -> Run[Any]:
         if False not in mask:
             return run
-        settle(select(run.tokens, map(not_, mask)), SKIPPED)
+        settle(unselected(run.tokens, mask), SKIPPED)
         return run.select(mask)
 
 

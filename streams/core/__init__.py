@@ -91,9 +91,9 @@ from ackflow.streams.core.token import (
     Token,
     fork,
     fresh,
-    select,
     settle,
     together,
+    unselected,
 )
 from ackflow.streams.core.writer import Writer
 
@@ -217,11 +217,11 @@ __all__ = [
     "of",
     "printable",
     "refuse_awaitable",
-    "select",
     "settle",
     "shown",
     "texts_among",
     "to_the_end",
     "together",
+    "unselected",
     "worst",
 ]

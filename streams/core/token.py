@@ -9,7 +9,7 @@ and settled together never becomes pairs, which costs a message some 20 ns where
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from itertools import chain, compress, groupby, pairwise, repeat
-from operator import itemgetter
+from operator import itemgetter, not_
 from typing import Any, Protocol, TypeAlias, overload
 
 from ackflow.streams.core.delivery import Delivery
@@ -103,6 +103,40 @@ def select(tokens: Sequence[Token], mask: Iterable[Any]) -> Sequence[Token]:
     if isinstance(tokens, Stretch):
         return Stretch(tokens.account, list(compress(tokens.tags, mask)))
     return list(compress(tokens, mask))
+
+
+def unselected(tokens: Sequence[Token], mask: Sequence[bool]) -> Sequence[Token]:
+    """Return the tokens for which the mask says no."""
+    if isinstance(tokens, Stretch):
+        return Stretch(tokens.account, Unselected(tokens.tags, mask))
+    return list(compress(tokens, map(not_, mask)))
+
+
+class Unselected(Sequence[int]):
+    """The tags for which a mask says no, looked up where somebody asks which these are.
+
+    A plain source asks only how many: that is an eighth of what a filtered message costs.
+    """
+
+    __slots__ = ("_count", "_mask", "_tags")
+
+    def __init__(self, tags: Sequence[int], mask: Sequence[bool]) -> None:
+        self._tags = tags
+        self._mask = mask
+        self._count = mask.count(False)
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[int]:
+        return compress(self._tags, map(not_, self._mask))
+
+    @overload
+    def __getitem__(self, index: int) -> int: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[int]: ...
+    def __getitem__(self, index: int | slice) -> int | Sequence[int]:
+        return tuple(self)[index]
 
 
 def together(parts: Sequence[Sequence[Token]]) -> Sequence[Token]:

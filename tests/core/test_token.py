@@ -1,5 +1,6 @@
 """Tokens: splits, joins and forks of what settles deliveries."""
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -14,9 +15,11 @@ from ackflow.streams.core import (
     Outcome,
     Split,
     Stretch,
+    Token,
     fork,
     fresh,
     settle,
+    unselected,
 )
 from ackflow.streams.core.token import all_fresh, gathered, judge
 from tests.core.recording import Recording
@@ -193,6 +196,20 @@ def test_a_stretch_and_what_is_joined_of_it_are_gone_with_their_channel() -> Non
     account.closed = True
     assert not all_fresh(stretch)
     assert Joined(stretch).closed
+
+
+@pytest.mark.parametrize("form", [lambda stretch: stretch, list], ids=["a stretch", "pairs"])
+def test_what_a_mask_says_no_to_is_settled_and_nothing_else(
+    form: Callable[[Stretch], Sequence[Token]],
+) -> None:
+    account = Recording()
+    left = unselected(form(Stretch(account, range(10, 15))), [True, False, True, True, False])
+    assert len(left) == 2
+    assert list(left) == [(account, 11), (account, 14)]
+    assert left[1] == (account, 14)
+    assert list(left[1:]) == [(account, 14)]
+    settle(left, SKIPPED)
+    assert account.calls == [[11, 14]]
 
 
 def test_a_message_is_gathered_when_all_its_open_parts_are() -> None:
