@@ -72,16 +72,16 @@ def _milliseconds(row: Mapping[str, Any], name: str) -> tuple[str, str]:
 def linear(rows: Sequence[Mapping[str, Any]]) -> str:
     """Say whether time is linear in the number of messages, and memory flat, by the figures.
 
-    The power of time is that between the second row and the last: the first is mostly start-up.
+    The power of time is that between the last two rows: of the others start and end are a large part.
     """
-    second, last = rows[1], rows[-1]
-    power = math.log(last["seconds"] / second["seconds"], last["messages"] / second["messages"])
+    *_, before, last = rows
+    power = math.log(last["seconds"] / before["seconds"], last["messages"] / before["messages"])
     peaks = [row["peak"] for row in rows]
     more = max(peaks) / min(peaks)
     time = "linear" if abs(power - 1) <= LINEAR else "**NOT linear**"
     memory = "flat" if more <= FLAT else "**NOT flat**"
     return (
-        f"Time is {time}: from {second['messages']:,} to {last['messages']:,} messages it grows with "
+        f"Time is {time}: from {before['messages']:,} to {last['messages']:,} messages it grows with "
         f"the power {power:.2f} of their number (1 ± {LINEAR} is called linear). Memory is {memory}: "
         f"from {rows[0]['messages']:,} to {last['messages']:,} messages the highest peak is "
         f"{more:.2f} times the lowest (up to {FLAT} is called flat).\n"

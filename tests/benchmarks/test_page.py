@@ -102,9 +102,14 @@ def test_what_grows_has_a_table_and_a_plot() -> None:
 @pytest.mark.parametrize(
     ("seconds", "peaks", "said"),
     [
-        ((0.5, 1, 10, 102), (30, 31, 32, 33), ("is linear", "power 1.00", "is flat", "1.10 times")),
-        ((0.5, 1, 10, 130), (30, 31, 32, 34), ("NOT linear", "power 1.06", "NOT flat", "1.13")),
-        ((0.5, 1, 10, 78), (30, 31, 32, 20), ("NOT linear", "power 0.95", "NOT flat", "1.60")),
+        ((0.5, 1, 10, 102), (30, 31, 32, 33), ("is linear", "power 1.01", "is flat", "1.10 times")),
+        (
+            (0.07, 0.15, 1, 10),
+            (30, 30, 30, 30),
+            ("is linear", "power 1.00", "is flat", "1.00 times"),
+        ),
+        ((0.5, 1, 10, 130), (30, 31, 32, 34), ("NOT linear", "power 1.11", "NOT flat", "1.13")),
+        ((0.5, 1, 10, 78), (30, 31, 32, 20), ("NOT linear", "power 0.89", "NOT flat", "1.60")),
     ],
 )
 def test_whether_time_is_linear_and_memory_flat_is_told_by_the_figures(
