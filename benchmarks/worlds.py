@@ -23,7 +23,7 @@ FLAGS = "+hmbs 16777216"
 class Servers:
     """Real servers, and the fake one, started when first asked for.
 
-    `warm`: whether they are to be as fast as they become, which takes a minute.
+    `warm`: whether they are to be as fast as they become, which takes a minute and a half.
     """
 
     def __init__(self, stack: ExitStack, *, warm: bool = True) -> None:
