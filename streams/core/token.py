@@ -113,30 +113,36 @@ def unselected(tokens: Sequence[Token], mask: Sequence[bool]) -> Sequence[Token]
 
 
 class Unselected(Sequence[int]):
-    """The tags for which a mask says no, looked up where somebody asks which these are.
+    """The tags for which a mask says no, looked up once somebody asks which these are.
 
-    A plain source asks only how many: that is an eighth of what a filtered message costs.
+    A plain source asks only how many: that saves a tenth of what a filtered message costs.
     """
 
-    __slots__ = ("_count", "_mask", "_tags")
+    __slots__ = ("_count", "_found", "_mask", "_tags")
 
     def __init__(self, tags: Sequence[int], mask: Sequence[bool]) -> None:
         self._tags = tags
         self._mask = mask
         self._count = mask.count(False)
+        self._found: list[int] | None = None
+
+    def _which(self) -> list[int]:
+        if self._found is None:  # a queue's ledger walks through them more than once
+            self._found = list(compress(self._tags, map(not_, self._mask)))
+        return self._found
 
     def __len__(self) -> int:
         return self._count
 
     def __iter__(self) -> Iterator[int]:
-        return compress(self._tags, map(not_, self._mask))
+        return iter(self._which())
 
     @overload
     def __getitem__(self, index: int) -> int: ...
     @overload
     def __getitem__(self, index: slice) -> Sequence[int]: ...
     def __getitem__(self, index: int | slice) -> int | Sequence[int]:
-        return tuple(self)[index]
+        return self._which()[index]
 
 
 def together(parts: Sequence[Sequence[Token]]) -> Sequence[Token]:
