@@ -102,14 +102,24 @@ def test_what_grows_has_a_table_and_a_plot() -> None:
 @pytest.mark.parametrize(
     ("seconds", "peaks", "said"),
     [
-        ((0.5, 1, 10, 102), (30, 31, 32, 33), ("is linear", "power 1.01", "is flat", "1.10 times")),
+        # Start and end take 0.06 s, which is most of the first row, and nothing against it.
         (
-            (0.07, 0.15, 1, 10),
+            (0.07, 0.16, 1.06, 10.06),
             (30, 30, 30, 30),
-            ("is linear", "power 1.00", "is flat", "1.00 times"),
+            ("is linear", "1.00, 1.00, 1.00 µs", "is flat", "1.00 times the lowest"),
         ),
-        ((0.5, 1, 10, 130), (30, 31, 32, 34), ("NOT linear", "power 1.11", "NOT flat", "1.13")),
-        ((0.5, 1, 10, 78), (30, 31, 32, 20), ("NOT linear", "power 0.89", "NOT flat", "1.60")),
+        (
+            (0.07, 0.16, 1.06, 11.1),
+            (30, 31, 32, 33),
+            ("is linear", "1.12 times the cheapest", "is flat", "1.10 times the lowest"),
+        ),
+        (
+            (0.07, 0.16, 1.06, 12.0),
+            (30, 31, 32, 34),
+            ("NOT linear", "1.00, 1.00, 1.22 µs", "NOT flat", "1.13"),
+        ),
+        ((0.07, 0.19, 1.06, 10.06), (30, 31, 32, 20), ("NOT linear", "1.38 times", "NOT flat")),
+        ((0.07, 0.06, 1.06, 10.06), (30, 30, 30, 30), ("NOT linear", "inf times", "is flat")),
     ],
 )
 def test_whether_time_is_linear_and_memory_flat_is_told_by_the_figures(
