@@ -66,7 +66,7 @@ def test_a_terminal_shows_a_line_for_each_stage_and_a_summary(program: Any) -> N
     table = [line.split() for line in screen.lines if line.startswith("map_async(store)")]
     ((_, taken, given, rate, inside, failed),) = table
     assert (taken, given, inside, failed) == ("300", "299", "0", "1")
-    assert int(rate) > 0
+    assert int(rate.replace(",", "")) > 0
     assert "stage" in text
     assert "600 delivered, 299 accepted, 300 skipped, 1 rejected" in text
     assert "slowest: map_async(f=store, concurrency=8), waited for" in text
