@@ -32,6 +32,9 @@ def test_a_figure_stays_as_it_was_checked() -> None:
     figure = Figure("words", "gauge", "Words.", [({}, 1)])
     with pytest.raises(FrozenInstanceError):
         figure.name = "words\n"  # type: ignore[misc]
+    distribution = Distribution((0.1,), (7, 1), 4.5)
+    with pytest.raises(FrozenInstanceError):
+        distribution.counts = (7,)  # type: ignore[misc]
 
 
 def test_a_histogram_is_a_series_for_each_bound_cumulative_with_sum_and_count() -> None:
@@ -52,8 +55,8 @@ def test_what_is_no_histogram_is_one_series_for_each_of_its_values() -> None:
     assert list(figure.series()) == [("words", {"of": "a"}, 1), ("words", {"of": "b"}, 2)]
 
 
-def test_a_distribution_has_a_count_more_than_bounds() -> None:
-    with pytest.raises(
-        ValueError, match="one more than bounds, for what is above them, got 1 for 1"
-    ):
-        Distribution((0.1,), (1,), 0.0)
+@pytest.mark.parametrize("counts", [(1,), (1, 2, 3)])
+def test_a_distribution_has_one_count_more_than_bounds(counts: tuple[int, ...]) -> None:
+    text = f"one more than bounds, for what is above them, got {len(counts)} for 1"
+    with pytest.raises(ValueError, match=text):
+        Distribution((0.1,), counts, 0.0)

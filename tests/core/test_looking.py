@@ -154,9 +154,11 @@ async def test_what_was_settled_by_hand_is_let_go_while_the_stream_goes_on() -> 
 async def test_an_interrupted_cell_that_looks_says_so_and_gives_back(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(
-        Handle, "interrupts", staticmethod(lambda looking: nullcontext(lambda: True))
-    )
+    def interrupted(looking: Any) -> Any:
+        assert looking.loop is asyncio.get_running_loop()  # in which a signal is passed on
+        return nullcontext(lambda: True)
+
+    monkeypatch.setattr(Handle, "interrupts", staticmethod(interrupted))
     queue = streams.memory.queue([1])
     seen = asyncio.Event()
 

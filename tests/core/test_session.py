@@ -162,6 +162,11 @@ def test_parts_of_one_name_have_circuits_of_their_own() -> None:
     assert names == ["store", "map", "store (2)", "store (3)"]
 
 
+def test_a_part_is_halted_under_the_first_thousand_characters_of_its_name() -> None:
+    for length, whole in ((1_000, True), (1_001, False)):
+        assert (Session().circuit("s" * length)._part == "s" * length) is whole
+
+
 async def test_a_halt_is_counted_and_logged_once_and_its_last_reason_is_shown(caplog: Any) -> None:
     running = Session()
     running.halted("store", "first")

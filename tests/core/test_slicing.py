@@ -1,4 +1,4 @@
-"""Slices and streams one after another."""
+"""Slices of streams."""
 
 import asyncio
 from typing import Any
@@ -7,7 +7,6 @@ import pytest
 
 from ackflow import operators as op
 from ackflow import sinks, streams
-from ackflow.streams.core import Session, Stream
 from tests.core.stages import refusing
 from tests.queues import assert_all_closed, closed
 
@@ -97,31 +96,6 @@ async def test_a_failure_from_further_up_is_settled_and_counts_for_nothing() -> 
     assert pipeline.summary.failures["ValueError"].stage == "slice(start=1, stop=3, step=1)"
 
 
-def two_streams() -> tuple[Stream[str], Stream[str], list[str]]:
-    """Two streams of three values, and the names of those that were closed."""
-    ended: list[str] = []
-
-    async def source(name: str) -> Any:
-        try:
-            for number in range(3):
-                yield f"{name}{number}"
-        finally:
-            ended.append(name)
-
-    first, second = (streams.from_iterable(source(name)) for name in "ab")
-    return first, second, ended
-
-
-async def test_concatenated_streams_are_closed_where_what_follows_fails() -> None:
-    first, second, ended = two_streams()
-    runs = (first + second).attach(Session(), ())
-    async for _ in runs:
-        break
-    await runs.aclose()  # type: ignore[attr-defined]
-    assert ended == ["a"]
-    assert asyncio.all_tasks() == {asyncio.current_task()}
-
-
 @pytest.mark.parametrize(
     ("stream", "shown"),
     [
@@ -133,19 +107,6 @@ async def test_concatenated_streams_are_closed_where_what_follows_fails() -> Non
 )
 def test_a_slice_shows_its_bounds(stream: Any, shown: str) -> None:
     assert repr(stream).endswith(shown)
-
-
-async def test_concatenated_streams_are_closed_when_what_follows_ends_early() -> None:
-    first, second, ended = two_streams()
-    values = await ((first + second) | op.take(4) | sinks.to_list())
-    assert values == ["a0", "a1", "a2", "b0"]
-    assert ended == ["a", "b"]
-
-
-async def test_failures_pass_through_concatenated_streams_to_the_next_catch() -> None:
-    failing = closed(["1", "x"]) | op.map(int)
-    joined = (failing + streams.of(3)) | op.catch(lambda error: -1, on=ValueError)
-    assert await (joined | sinks.to_list()) == [1, -1, 3]
 
 
 @pytest.mark.parametrize(

@@ -226,6 +226,7 @@ def test_a_message_is_gathered_when_all_its_open_parts_are() -> None:
     assert gathered([last, one])[account] == {7}
     settle([one], ACCEPTED)
     assert gathered([last])[account] == {7}
+    assert gathered([last, one])[account] == {7}  # what is settled takes nothing away
 
 
 def test_values_of_no_message_are_gathered_as_they_are() -> None:
