@@ -118,7 +118,11 @@ def test_what_grows_has_a_table_and_a_plot() -> None:
             (30, 31, 32, 34),
             ("NOT linear", "1.00, 1.00, 1.22 µs", "NOT flat", "1.13"),
         ),
-        ((0.07, 0.19, 1.06, 10.06), (30, 31, 32, 20), ("NOT linear", "1.38 times", "NOT flat")),
+        (
+            (0.07, 0.19, 1.06, 10.06),
+            (30, 31, 32, 20),
+            ("NOT linear", "1.38 times", "NOT flat", "1.60"),
+        ),
         ((0.07, 0.06, 1.06, 10.06), (30, 30, 30, 30), ("NOT linear", "inf times", "is flat")),
     ],
 )
