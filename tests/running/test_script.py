@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from ackflow import sinks, streams
+from tests.running.patience import patience
 
 PROGRAM = """
 import asyncio, sys
@@ -56,12 +57,15 @@ class Script:
             text=True,
         )
 
-    def wait_for_line(self, wanted: str) -> str:
+    def wait_for_line(self, wanted: str, *, printed: bool = True) -> str:
+        """Read until a line has the text, of what is printed or of what is complained of."""
         assert self.process is not None
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            if wanted in line:
-                return line
+        lines = self.process.stdout if printed else self.process.stderr
+        assert lines is not None
+        with patience(self.process):
+            for line in lines:
+                if wanted in line:
+                    return line
         raise AssertionError(f"no line with {wanted!r}: {self.process.communicate()[1]}")
 
     def signal(self, number: signal.Signals) -> None:
@@ -95,9 +99,7 @@ def test_a_second_signal_aborts_with_130_and_leaves_the_rest_with_the_broker(
     script.start(PROGRAM.format(seconds=1000))
     script.wait_for_line("begun 0")
     script.signal(signal.SIGINT)
-    assert script.process is not None
-    assert script.process.stderr is not None
-    assert "draining" in script.process.stderr.readline()
+    script.wait_for_line("draining", printed=False)
     script.signal(signal.SIGINT)
     code, out, err = script.finish()
     assert code == 130, err

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from ackflow.streams import workers
+from tests.running.patience import patience
 
 SAY = """
 import os
@@ -64,12 +65,13 @@ class Runner:
         """Read until so many lines hold the text; return these."""
         found: list[str] = []
         assert self.process.stdout is not None
-        while len(found) < times:
-            line = self.process.stdout.readline()
-            assert line, f"no {times} lines with {wanted!r}: {self.lines}"
-            self.lines.append(line.strip())
-            if wanted in line:
-                found.append(line.strip())
+        with patience(self.process):
+            while len(found) < times:
+                line = self.process.stdout.readline()
+                assert line, f"no {times} lines with {wanted!r}: {self.lines}"
+                self.lines.append(line.strip())
+                if wanted in line:
+                    found.append(line.strip())
         return found
 
     def finish(self) -> tuple[int, list[str]]:

@@ -14,7 +14,7 @@ from ackflow.streams.running.commands import loading
 from ackflow.streams.running.commands.exporting import tracing
 from ackflow.streams.running.commands.problems import Code, Problem, problem, quiet, traceback_of
 
-CHILD = [sys.executable, "-m", "ackflow.streams.running.commands"]
+OURSELVES = ["-m", "ackflow.streams.running.commands"]
 LEVELS = ("debug", "info", "warning", "error")
 LAST_PORT = 65_535
 POSITIVE = click.FloatRange(min=0, min_open=True)
@@ -76,7 +76,10 @@ def _command(target: str, options: dict[str, Any]) -> list[str]:
     named = [f"--{name}={options[name]}" for name in ("limit", "timeout", "status", "log")]
     given = [each for each in named if not each.endswith("=None")]
     flags = [f"--{name}" for name in ("public", "progress", "tracing") if options[name]]
-    return [*CHILD, "run", *given, *flags, "--", target]
+    # What Python has compiled it takes for a source of the same size and second, so a change right
+    # after another would be missed if the process before had left anything compiled.
+    python = [sys.executable, "-B"] if options["reload"] else [sys.executable]
+    return [*python, *OURSELVES, "run", *given, *flags, "--", target]
 
 
 def _processes(target: str, options: dict[str, Any]) -> int:
@@ -85,7 +88,7 @@ def _processes(target: str, options: dict[str, Any]) -> int:
 
     # In a process of its own: a module may start threads, which the runner must not have.
     flags = ["--tracing"] if options["tracing"] else []
-    command = [*CHILD, "check", *flags, "--", target]
+    command = [sys.executable, *OURSELVES, "check", *flags, "--", target]
     code = subprocess.run(command, check=False).returncode  # noqa: S603
     if code:
         return code

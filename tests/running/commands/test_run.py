@@ -13,6 +13,7 @@ import pytest
 from ackflow.streams.running.commands.problems import Code
 from ackflow.streams.running.commands.reloading import changed, snapshot
 from tests.running.commands.conftest import Shell
+from tests.running.patience import patience
 
 COMMAND = [sys.executable, "-m", "ackflow.streams.running.commands"]
 ENDLESS = """
@@ -55,11 +56,12 @@ class Process:
     def wait_for(self, *texts: str) -> None:
         assert self.process.stdout is not None
         missing, seen = set(texts), ""
-        for line in self.process.stdout:
-            seen += line
-            missing = {text for text in missing if text not in line}
-            if not missing:
-                return
+        with patience(self.process):
+            for line in self.process.stdout:
+                seen += line
+                missing = {text for text in missing if text not in line}
+                if not missing:
+                    return
         raise AssertionError(f"no lines with {missing}: {seen}")
 
     def end(self, number: int) -> tuple[int, str]:
@@ -204,6 +206,21 @@ def test_a_change_of_the_code_drains_and_starts_anew(process: Process, shell: Sh
     code, rest = process.end(signal.SIGINT)
     assert code == Code.WELL
     assert " accepted" in rest
+
+
+def test_a_change_of_as_many_bytes_within_the_same_second_is_run(
+    process: Process, shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
+    second = 1_800_000_000 * 10**9
+    path = shell.write("endless.py", ENDLESS)
+    os.utime(path, ns=(second, second))
+    process.start("run", "endless:pipeline", "--reload")
+    process.wait_for("VERSION 3")
+    later = shell.write("later.txt", ENDLESS.replace("VERSION", "CHANGED"))
+    os.utime(later, ns=(second, second + 1))
+    later.replace(path)
+    process.wait_for("CHANGED 3")
 
 
 def test_reloading_looks_at_python_files_outside_of_environments(tmp_path: Path) -> None:
