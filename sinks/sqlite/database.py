@@ -35,18 +35,23 @@ class Database:
 
     async def open(self) -> None:
         """Connect, and let readers read while this writes (WAL)."""
-        import aiosqlite
-
         with self.errors():
-            # The thread of an aiosqlite connection that can't be made may outlive the event loop.
-            await asyncio.to_thread(lambda: sqlite3.connect(self._path).close())
-            self._connection = await aiosqlite.connect(
-                self._path, timeout=self._timeout, isolation_level=None
-            )
+            self._connection = await self._connected()
             await self._run("PRAGMA journal_mode = WAL")
             # In WAL mode NORMAL may forget the last commits when the power fails:
             # https://www.sqlite.org/pragma.html#pragma_synchronous
             await self._run(f"PRAGMA synchronous = {'FULL' if self._durable else 'NORMAL'}")
+
+    async def _connected(self) -> "aiosqlite.Connection":
+        import aiosqlite
+
+        connection = aiosqlite.connect(self._path, timeout=self._timeout, isolation_level=None)
+        try:
+            return await connection
+        except BaseException:
+            # Its thread was told to end, and until it has, it must find the event loop open.
+            await asyncio.to_thread(connection._thread.join)
+            raise
 
     async def close(self) -> None:
         """Disconnect; the last connection that does takes the WAL into the database."""

@@ -2,9 +2,11 @@
 
 import asyncio
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -328,6 +330,34 @@ async def test_a_cancelled_write_leaves_nothing_half_done(
     finally:
         await sink.close()
     assert query(path, "SELECT word FROM words") == [("um",)]
+
+
+def test_a_program_that_ends_while_a_database_is_opened_leaves_no_thread(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect, connecting, go_on = sqlite3.connect, Event(), Event()
+    complaints: list[object] = []
+
+    def slowly(*arguments: Any, **settings: Any) -> sqlite3.Connection:
+        if settings:  # those of a sink
+            connecting.set()
+            go_on.wait(30)
+        return connect(*arguments, **settings)
+
+    async def main() -> None:
+        (streams.of({"word": "um"}) | op.chunk(1) | sqlite.insert(path, table="words")).start()
+        await asyncio.to_thread(connecting.wait, 30)
+        asyncio.get_running_loop().call_later(0.05, go_on.set)
+
+    before = set(threading.enumerate())
+    monkeypatch.setattr(sqlite3, "connect", slowly)
+    monkeypatch.setattr(threading, "excepthook", complaints.append)
+    asyncio.run(main())
+    left = set(threading.enumerate()) - before
+    go_on.set()
+    for thread in left:
+        thread.join(30)
+    assert (left, complaints) == (set(), [])
 
 
 async def test_a_lock_between_the_tries_of_a_chunk_is_an_outage(path: Path) -> None:
