@@ -8,7 +8,7 @@ import pytest
 
 from ackflow import operators as op
 from ackflow import sinks, streams
-from ackflow.streams import Reject, SourceError, testing
+from ackflow.streams import Reject, Skip, SourceError, testing
 from ackflow.streams.core.ledger import Verb
 from tests.core import brokers
 from tests.core.frames import record
@@ -590,3 +590,71 @@ async def test_after_the_end_nothing_is_in_flight_though_more_had_come_than_was_
     await getattr(handle, end)()
     assert (handle.in_flight, handle.oldest_unacked) == (0, 0.0)
     assert handle.stages[0].held == 0
+
+
+def starving(*settled_at: float) -> tuple[Any, list[float]]:
+    """Start a queue all of whose prefetch waits in chunks; parts of it are settled at these times."""
+
+    async def skip(part: tuple[int, float]) -> int:
+        message, time = part
+        await asyncio.sleep(time)
+        if time:
+            raise Skip
+        return message
+
+    let_go: list[float] = []
+    messages = [[(0, 0.0), *((0, time) for time in settled_at)], *([(n, 0.0)] for n in range(1, 6))]
+    queue = streams.memory.queue(messages, prefetch=6)
+    parts = queue | op.flatten() | op.map_async(skip, concurrency=4, ordered=False)
+    chunks = parts | op.chunk(2, key=lambda message: message, timeout=1000.0)
+    return (chunks | sinks.each(lambda _: let_go.append(now()))).start(), let_go
+
+
+async def test_what_is_left_of_a_message_is_let_go_a_moment_after_its_other_parts_are_settled() -> (
+    None
+):
+    handle, let_go = starving(5.0)
+    await asyncio.sleep(10)
+    assert let_go == [5.05] * 6
+    await handle.drain()
+
+
+async def test_a_source_that_waits_looks_again_as_often_as_something_is_settled() -> None:
+    handle, let_go = starving(5.0, 5.01, 8.0)
+    await asyncio.sleep(10)
+    assert let_go == [8.05] * 6
+    await handle.drain()
+
+
+async def test_a_source_that_has_ended_looks_no_more() -> None:
+    handle, let_go = starving(5.0)
+    await asyncio.sleep(5.02)
+    loop: Any = asyncio.get_running_loop()
+    (looking,) = [timer for timer in loop._scheduled if timer.when() == 5.05]
+    await handle.drain()
+    assert (now(), looking.cancelled(), let_go) == (5.02, True, [5.02] * 6)
+
+
+async def test_a_source_that_has_credit_left_does_not_look_when_something_is_settled() -> None:
+    async def store(value: int) -> None:
+        await asyncio.sleep(value)
+
+    queue = streams.memory.queue([[1, 1000]], prefetch=2)
+    handle = (queue | op.flatten() | sinks.each(store, concurrency=2)).start()
+    loop: Any = asyncio.get_running_loop()
+    await asyncio.sleep(1)
+    assert [timer for timer in loop._scheduled if now() < timer.when() < 900] == []
+    await handle.abort()
+
+
+@pytest.mark.parametrize("how", ["ends", "is closed"])
+async def test_a_source_that_is_over_hears_of_another_ones_end(how: str) -> None:
+    """Both messages wait in one window, and neither source ends before they are settled."""
+    queue, other = closed([1]), streams.memory.queue([2])
+    second = other | op.take(1) if how == "is closed" else other
+    windows = queue | op.merge(second) | op.window(every=1000.0, max_items=50)
+    handle = (windows | sinks.to_list()).start()
+    await asyncio.sleep(5)
+    other.close()
+    assert [sorted(window) for window in await handle] == [[1, 2]]
+    assert now() == 5

@@ -231,3 +231,21 @@ async def test_a_letter_that_nobody_takes_is_written_again_after_the_longest_wai
     assert times == [0, 64, 128]
     assert queued.acked == ["x"]
     await handle.drain()
+
+
+async def test_a_letter_that_waits_for_nothing_but_prefetch_is_let_go() -> None:
+    written: list[tuple[float, list[str]]] = []
+
+    async def slowly(letter: Any) -> None:
+        await asyncio.sleep(5)
+
+    def store(letters: list[Any]) -> None:
+        bodies = [letter.body for letter in letters]
+        written.append((asyncio.get_running_loop().time(), bodies))
+
+    dead = sinks.tee(op.chunk(10, timeout=1000.0) | sinks.each(store), sinks.each(slowly))
+    stream, _ = queue(["x"], open_ended=True, prefetch=1, dead_letter=dead)
+    handle = (stream | op.map(int) | sinks.to_list()).start()
+    await asyncio.sleep(10)
+    assert written == [(5.05, ["x"])]
+    await handle.drain()

@@ -396,3 +396,32 @@ def test_on_error_is_one_of_two_words_or_a_sink(on_error: Any) -> None:
 def test_what_cannot_be_iterated_is_refused_where_it_is_written(values: Any) -> None:
     with pytest.raises(TypeError, match=r"from_iterable\(values\).* must be an iterable"):
         streams.from_iterable(values)
+
+
+async def test_what_a_plain_source_handed_out_is_in_flight_until_it_is_settled() -> None:
+    async def store(value: int) -> None:
+        await asyncio.sleep(1)
+
+    handle = (from_lists(lists([1, 2, 3]), name="pages") | sinks.each(store)).start()
+    await asyncio.sleep(1.5)
+    assert handle.in_flight == 2
+    await handle
+    assert handle.in_flight == 0
+
+
+async def test_a_queue_that_is_over_hears_of_the_end_of_a_plain_source() -> None:
+    ending = from_lists(lists([3], [], pause=5.0), name="pages")
+    windows = closed([1, 2]) | op.merge(ending) | op.window(every=1000.0, max_items=50)
+    assert [sorted(window) for window in await (windows | sinks.to_list())] == [[1, 2, 3]]
+    assert asyncio.get_running_loop().time() == 10
+
+
+async def test_a_queue_that_is_over_hears_of_the_last_value_of_a_plain_source() -> None:
+    async def skip(value: int) -> int:
+        await asyncio.sleep(5)
+        raise Skip
+
+    skipped = streams.of(3) | op.map_async(skip)
+    windows = closed([1, 2]) | op.merge(skipped) | op.window(every=1000.0, max_items=50)
+    assert await (windows | sinks.to_list()) == [[1, 2]]
+    assert asyncio.get_running_loop().time() == 5
