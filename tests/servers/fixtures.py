@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import pytest
 
@@ -16,23 +16,24 @@ from tests.servers.rabbitmq import RabbitMQ
 from tests.servers.server import Server
 
 REQUIRE = "ACKFLOW_REQUIRE_SERVERS"
-NAMES = {
-    "rabbitmq",
-    "elasticsearch",
-    "elasticsearch8",
-    "own_rabbitmq",
-    "own_elasticsearch",
-    "make_rabbitmq",
-    "make_elasticsearch",
-    "make_prometheus",
-}
-
 AnyServer = TypeVar("AnyServer", bound=Server)
 _missing: set[str] = set()
 
 
-def started(stack: ExitStack, make: Callable[[], AnyServer]) -> AnyServer:
-    """Make and start a server that *stack* closes; skip the test, or fail it, where none is."""
+class Start(Protocol):
+    """What every fixture that starts a server asks for: so its tests are known, and marked."""
+
+    def __call__(self, stack: ExitStack, make: Callable[[], AnyServer], /) -> AnyServer:
+        """Make and start a server that *stack* closes; skip the test, or fail it, where none is."""
+
+
+@pytest.fixture(scope="session")
+def start_server() -> Start:
+    """A function that makes and starts a server."""
+    return _started
+
+
+def _started(stack: ExitStack, make: Callable[[], AnyServer], /) -> AnyServer:
     try:
         server = make()
         stack.enter_context(server)
@@ -46,38 +47,38 @@ def started(stack: ExitStack, make: Callable[[], AnyServer]) -> AnyServer:
 
 
 @pytest.fixture(scope="session")
-def rabbitmq() -> Iterator[RabbitMQ]:
+def rabbitmq(start_server: Start) -> Iterator[RabbitMQ]:
     """A RabbitMQ node shared by the session."""
     with ExitStack() as stack:
-        yield started(stack, RabbitMQ)
+        yield start_server(stack, RabbitMQ)
 
 
 @pytest.fixture(scope="session")
-def elasticsearch() -> Iterator[Elasticsearch]:
+def elasticsearch(start_server: Start) -> Iterator[Elasticsearch]:
     """An Elasticsearch 9 node shared by the session."""
     with ExitStack() as stack:
-        yield started(stack, Elasticsearch)
+        yield start_server(stack, Elasticsearch)
 
 
 @pytest.fixture(scope="session")
-def elasticsearch8() -> Iterator[Elasticsearch]:
+def elasticsearch8(start_server: Start) -> Iterator[Elasticsearch]:
     """An Elasticsearch 8 node shared by the session."""
     with ExitStack() as stack:
-        yield started(stack, lambda: Elasticsearch(ELASTICSEARCH_8))
+        yield start_server(stack, lambda: Elasticsearch(ELASTICSEARCH_8))
 
 
 @pytest.fixture
-def make_rabbitmq() -> Iterator[Callable[..., RabbitMQ]]:
+def make_rabbitmq(start_server: Start) -> Iterator[Callable[..., RabbitMQ]]:
     """A function that starts a RabbitMQ node for this test, with the settings it is given."""
     with ExitStack() as stack:
-        yield lambda **settings: started(stack, lambda: RabbitMQ(**settings))
+        yield lambda **settings: start_server(stack, lambda: RabbitMQ(**settings))
 
 
 @pytest.fixture
-def make_elasticsearch() -> Iterator[Callable[..., Elasticsearch]]:
+def make_elasticsearch(start_server: Start) -> Iterator[Callable[..., Elasticsearch]]:
     """A function that starts an Elasticsearch node for this test."""
     with ExitStack() as stack:
-        yield lambda *version, **settings: started(
+        yield lambda *version, **settings: start_server(
             stack, lambda: Elasticsearch(*version, **{"java_options": QUICK_START, **settings})
         )
 
@@ -98,7 +99,7 @@ def own_elasticsearch(make_elasticsearch: Callable[..., Elasticsearch]) -> Elast
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what takes a server, before `-m` selects by marks."""
     for item in items:
-        if NAMES.intersection(getattr(item, "fixturenames", ())):
+        if "start_server" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.servers)
 
 
@@ -114,7 +115,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 @pytest.fixture
-def make_prometheus() -> Iterator[Callable[[str], Prometheus]]:
+def make_prometheus(start_server: Start) -> Iterator[Callable[[str], Prometheus]]:
     """A function that starts a Prometheus for this test, which scrapes one target."""
     with ExitStack() as stack:
-        yield lambda target: started(stack, lambda: Prometheus(target))
+        yield lambda target: start_server(stack, lambda: Prometheus(target))

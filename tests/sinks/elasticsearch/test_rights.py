@@ -17,7 +17,7 @@ from tests.servers.elasticsearch import (
     QUICK_START,
     Elasticsearch,
 )
-from tests.servers.fixtures import started
+from tests.servers.fixtures import Start
 from tests.sinks.elasticsearch.nodes import until
 
 pytestmark = pytest.mark.servers
@@ -29,10 +29,10 @@ _numbers = itertools.count()
 
 
 @pytest.fixture(scope="module", params=[ELASTICSEARCH_9, ELASTICSEARCH_8])
-def secured(request: pytest.FixtureRequest) -> Iterator[Elasticsearch]:
+def secured(start_server: Start, request: pytest.FixtureRequest) -> Iterator[Elasticsearch]:
     """A node that asks who is there."""
     with ExitStack() as stack:
-        yield started(
+        yield start_server(
             stack,
             lambda: Elasticsearch(request.param, security=True, java_options=QUICK_START),
         )

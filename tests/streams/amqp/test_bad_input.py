@@ -8,7 +8,7 @@ import asyncio
 import json
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import Executor, Future
 from contextlib import ExitStack
 from functools import partial
@@ -24,7 +24,7 @@ from ackflow.streams import amqp
 from ackflow.streams.testing import VirtualClock
 from tests.queues import assert_all_closed, closed
 from tests.security.test_limits import MESSAGE_ID, Written, properties
-from tests.servers.fixtures import started
+from tests.servers.fixtures import Start
 from tests.servers.rabbitmq import RabbitMQ
 from tests.streams.amqp.speaking import speaking
 from tests.streams.amqp.tools import Collect, declare, eventually, fill, ready, unique
@@ -174,13 +174,12 @@ ROWS: dict[str, Callable[[RabbitMQ, str], Awaitable[None]]] = {
 
 
 @pytest.fixture(scope="module")
-def small_frames() -> Any:
+def small_frames(start_server: Start) -> Iterator[RabbitMQ]:
     """A node whose frames hold no more than 4 kB."""
     with ExitStack() as stack:
-        yield started(stack, lambda: RabbitMQ(settings={"frame_max": "4096"}))
+        yield start_server(stack, lambda: RabbitMQ(settings={"frame_max": "4096"}))
 
 
-@pytest.mark.servers
 @pytest.mark.parametrize("row", ROWS)
 async def test_a_broker_has_the_outcome_of_its_row(
     small_frames: RabbitMQ, way: str, row: str

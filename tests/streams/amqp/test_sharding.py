@@ -17,7 +17,7 @@ from pamqp.commands import Basic
 from ackflow import sinks, streams
 from ackflow.streams import amqp
 from ackflow.streams.core import SourceError
-from tests.servers.fixtures import started
+from tests.servers.fixtures import Start
 from tests.servers.rabbitmq import RabbitMQ
 from tests.streams.amqp.tools import channel, eventually, ready, unique
 
@@ -44,10 +44,10 @@ shards = streams.amqp.Shards(name, 6).share()
 
 
 @pytest.fixture(scope="module")
-def hashing() -> Iterator[RabbitMQ]:
+def hashing(start_server: Start) -> Iterator[RabbitMQ]:
     """A node with the plugin that parts messages by hash."""
     with ExitStack() as stack:
-        yield started(stack, lambda: RabbitMQ(plugins=[PLUGIN]))
+        yield start_server(stack, lambda: RabbitMQ(plugins=[PLUGIN]))
 
 
 class Log:
@@ -113,7 +113,6 @@ async def reads(node: RabbitMQ, name: str, queues: Sequence[str]) -> bool:
     return sorted(line for line in listed.splitlines() if line.startswith(name)) == sorted(queues)
 
 
-@pytest.mark.servers
 @pytest.mark.parametrize("kind", ["quorum", "classic"])
 @pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGKILL], ids=str)
 async def test_order_per_key_is_kept_when_another_process_takes_over(
@@ -139,7 +138,6 @@ async def test_order_per_key_is_kept_when_another_process_takes_over(
     assert log.repeats == 0 if ending is signal.SIGTERM else log.repeats <= SHARDS * PREFETCH
 
 
-@pytest.mark.servers
 async def test_workers_share_the_shards_and_one_that_is_killed_goes_on_in_order(
     hashing: RabbitMQ, tmp_path: Path
 ) -> None:
