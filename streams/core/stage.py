@@ -205,11 +205,11 @@ def bounded_demand(source: Source, path: "tuple[Any, ...]") -> Demand:
     return needed
 
 
-def check_patience(source: Source, path: "tuple[Any, ...]") -> None:
+def check_patience(source: Source, path: "tuple[Stage, ...]") -> None:
     """Raise ValueError where stages keep messages longer than the source can wait for their acks."""
     if source.patience is None:
         return
-    slow = [stage for stage in path if getattr(stage, "keeps", 0.0)]
+    slow = [stage for stage in path if stage.keeps]
     kept = sum(stage.keeps for stage in slow)
     if kept > source.patience:
         raise ValueError(
@@ -219,25 +219,26 @@ def check_patience(source: Source, path: "tuple[Any, ...]") -> None:
         )
 
 
-def check_strictness(path: "tuple[Any, ...]") -> None:
+def check_strictness(path: "tuple[Stage, ...]") -> None:
     """Raise ValueError where a stage waits for elements that another holds until those are settled."""
-    strict = pairs = None
+    strict: Stage | None = None
+    pairs: Stage | None = None
     for stage in path:
-        if pairs is not None and getattr(stage, "strict", False):
+        if pairs is not None and stage.strict:
             raise ValueError(
                 f"{stage.name}(strict=True): behind {pairs.name} a tuple that fails comes again as one "
                 "message of each stream, with others beside them, and they could wait for each other; "
                 f"put the partition before {pairs.name}"
             )
-        if getattr(stage, "pairs", False):
+        if stage.pairs:
             pairs = stage
-        if strict is not None and getattr(stage, "fills", False):
+        if strict is not None and stage.fills:
             raise ValueError(
                 f"{stage!r}: waits for further elements however long that takes, but behind "
                 f"{strict.name}(strict=True) these may come only once those before are settled; use "
                 "chunk or a window by time instead, or put it further up"
             )
-        if getattr(stage, "strict", False):
+        if stage.strict:
             strict = stage
 
 

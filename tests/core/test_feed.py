@@ -647,14 +647,20 @@ async def test_a_source_that_has_credit_left_does_not_look_when_something_is_set
     await handle.abort()
 
 
-@pytest.mark.parametrize("how", ["ends", "is closed"])
-async def test_a_source_that_is_over_hears_of_another_ones_end(how: str) -> None:
-    """Both messages wait in one window, and neither source ends before they are settled."""
-    queue, other = closed([1]), streams.memory.queue([2])
-    second = other | op.take(1) if how == "is closed" else other
+@pytest.mark.parametrize(
+    ("values", "taken"),
+    [([2], False), ([2], True), ([], False)],
+    ids=["with something in the window", "taken from no more", "with nothing"],
+)
+async def test_a_source_that_is_over_hears_of_another_ones_end(
+    values: list[int], taken: bool
+) -> None:
+    """One window holds the message of the first, which ends when that is settled."""
+    queue, other = closed([1]), streams.memory.queue(values)
+    second = other | op.take(1) if taken else other
     windows = queue | op.merge(second) | op.window(every=1000.0, max_items=50)
     handle = (windows | sinks.to_list()).start()
     await asyncio.sleep(5)
     other.close()
-    assert [sorted(window) for window in await handle] == [[1, 2]]
+    assert [sorted(window) for window in await handle] == [[1, *values]]
     assert now() == 5

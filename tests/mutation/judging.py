@@ -59,6 +59,10 @@ SETTINGS_OF = "_hypothesis_internal_use_settings"
 """Where Hypothesis keeps a test's own settings, which go before those of a profile."""
 
 
+class Unjudged(Exception):
+    """What judges a mutant failed itself, as it may where memory runs short."""
+
+
 @dataclass
 class Verdict:
     """What the tests said: `killer` is the test that failed first, None where all passed."""
@@ -165,9 +169,7 @@ def judge(mutant: Mutant | None, tests: Sequence[str], order: Order, limit: floa
         if text := said.read():
             return Verdict(**json.loads(text))
     if status == OURS:
-        raise RuntimeError(
-            f"judging {mutant and mutant.name} failed by itself; nothing is known of it"
-        )
+        raise Unjudged(f"judging {mutant and mutant.name} failed by itself; nothing is known of it")
     killer = "the time ran out" if status is None else f"the process ended with {status}"
     return Verdict(killer, time.monotonic() - began)
 

@@ -10,7 +10,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from tests.mutation.judging import Order, Verdict, judge
+from tests.mutation.judging import Order, Unjudged, Verdict, judge
 from tests.mutation.mutants import SETTINGS, Mutant, kept_mutants
 from tests.mutation.results import RESULTS, Result, append, explanations, load
 
@@ -86,7 +86,11 @@ def _module(path: str, todo: list[Mutant], baseline: Verdict, told: dict[str, An
             return False
         only = coming_by(mutant, baseline)
         order = Order(own, kills, baseline.durations, only)
-        verdict = _verdict(mutant, order)
+        try:
+            verdict = _verdict(mutant, order)
+        except Unjudged as error:
+            print(f"{error}; the next run tries again", flush=True)
+            continue
         result = Result(mutant.key, verdict.killer, round(verdict.seconds, 2), told["tree"])
         append(Path(told["kept"]) / RESULTS, result)
         if verdict.killer is None:
