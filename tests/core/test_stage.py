@@ -184,7 +184,7 @@ def test_stages_keep_messages_no_longer_than_their_source_waits(
     patience: float | None, kept: list[float], fits: bool
 ) -> None:
     source = Asking(patience)
-    path = (*map(Keeping, kept), sinks.to_list())
+    path = tuple(map(Keeping, kept))
     if fits:
         check_patience(source, path)
         return
