@@ -45,12 +45,26 @@ class Database:
     async def _connected(self) -> "aiosqlite.Connection":
         import aiosqlite
 
-        connection = aiosqlite.connect(self._path, timeout=self._timeout, isolation_level=None)
+        made: list[sqlite3.Connection] = []
+
+        def connect() -> sqlite3.Connection:
+            settings: dict[str, Any] = {"timeout": self._timeout, "isolation_level": None}
+            made.append(sqlite3.connect(self._path, check_same_thread=False, **settings))
+            return made[0]
+
+        connection = aiosqlite.Connection(connect, iter_chunk_size=64)
+
+        def give_up() -> None:
+            connection._thread.join()
+            for each in made:
+                each.close()
+
         try:
             return await connection
         except BaseException:
-            # Its thread was told to end, and until it has, it must find the event loop open.
-            await asyncio.to_thread(connection._thread.join)
+            # aiosqlite's thread was told to end, but until it has, it must find the event loop open,
+            # and what it opens meanwhile nobody else closes.
+            await asyncio.to_thread(give_up)
             raise
 
     async def close(self) -> None:

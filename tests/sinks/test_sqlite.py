@@ -332,17 +332,18 @@ async def test_a_cancelled_write_leaves_nothing_half_done(
     assert query(path, "SELECT word FROM words") == [("um",)]
 
 
-def test_a_program_that_ends_while_a_database_is_opened_leaves_no_thread(
+def test_a_program_that_ends_while_a_database_is_opened_leaves_no_thread_and_nothing_open(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     connect, connecting, go_on = sqlite3.connect, Event(), Event()
     complaints: list[object] = []
+    made: list[sqlite3.Connection] = []
 
     def slowly(*arguments: Any, **settings: Any) -> sqlite3.Connection:
-        if settings:  # those of a sink
-            connecting.set()
-            go_on.wait(30)
-        return connect(*arguments, **settings)
+        connecting.set()
+        go_on.wait(30)
+        made.append(connect(*arguments, **settings))
+        return made[-1]
 
     async def main() -> None:
         (streams.of({"word": "um"}) | op.chunk(1) | sqlite.insert(path, table="words")).start()
@@ -358,6 +359,9 @@ def test_a_program_that_ends_while_a_database_is_opened_leaves_no_thread(
     for thread in left:
         thread.join(30)
     assert (left, complaints) == (set(), [])
+    (connection,) = made
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        connection.execute("SELECT 1")
 
 
 async def test_a_lock_between_the_tries_of_a_chunk_is_an_outage(path: Path) -> None:
