@@ -48,9 +48,11 @@ class Database:
         made: list[sqlite3.Connection] = []
 
         def connect() -> sqlite3.Connection:
-            settings: dict[str, Any] = {"timeout": self._timeout, "isolation_level": None}
-            made.append(sqlite3.connect(self._path, check_same_thread=False, **settings))
-            return made[0]
+            opened = sqlite3.connect(
+                self._path, timeout=self._timeout, isolation_level=None, check_same_thread=False
+            )
+            made.append(opened)
+            return opened
 
         connection = aiosqlite.Connection(connect, iter_chunk_size=64)
 
