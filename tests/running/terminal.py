@@ -14,8 +14,9 @@ from pathlib import Path
 
 import pyte
 
+from tests.running.patience import SECONDS
+
 LINES = 24
-PATIENCE = 60.0
 OURS = ("COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR")
 
 
@@ -51,7 +52,7 @@ def on_terminal(
 
 
 def _read(pid: int, terminal: int, interrupt_at: bytes) -> bytes:
-    raw, until = b"", time.monotonic() + PATIENCE
+    raw, until = b"", time.monotonic() + SECONDS
     while time.monotonic() < until:
         ready, _, _ = select.select([terminal], [], [], 0.1)
         try:
@@ -65,7 +66,7 @@ def _read(pid: int, terminal: int, interrupt_at: bytes) -> bytes:
             os.kill(pid, signal.SIGINT)
             interrupt_at = b""
     os.kill(pid, signal.SIGKILL)
-    raise AssertionError(f"still running after {PATIENCE} s: {raw[-2000:]!r}")
+    raise AssertionError(f"still running after {SECONDS} s: {raw[-2000:]!r}")
 
 
 def _drawn(raw: bytes, columns: int, lines: int) -> list[str]:

@@ -57,13 +57,11 @@ class Script:
             text=True,
         )
 
-    def wait_for_line(self, wanted: str, *, printed: bool = True) -> str:
-        """Read until a line has the text, of what is printed or of what is complained of."""
+    def wait_for_line(self, wanted: str) -> str:
         assert self.process is not None
-        lines = self.process.stdout if printed else self.process.stderr
-        assert lines is not None
+        assert self.process.stdout is not None
         with patience(self.process):
-            for line in lines:
+            for line in self.process.stdout:
                 if wanted in line:
                     return line
         raise AssertionError(f"no line with {wanted!r}: {self.process.communicate()[1]}")
@@ -99,7 +97,10 @@ def test_a_second_signal_aborts_with_130_and_leaves_the_rest_with_the_broker(
     script.start(PROGRAM.format(seconds=1000))
     script.wait_for_line("begun 0")
     script.signal(signal.SIGINT)
-    script.wait_for_line("draining", printed=False)
+    assert script.process is not None
+    assert script.process.stderr is not None
+    with patience(script.process):
+        assert "draining" in script.process.stderr.readline()
     script.signal(signal.SIGINT)
     code, out, err = script.finish()
     assert code == 130, err
